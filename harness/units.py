@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 
 __all__ = [
+    "exact_duration",
+    "exact_rate",
     "format_bytes",
     "format_duration",
     "format_rate",
@@ -16,31 +18,37 @@ __all__ = [
     "parse_rate",
 ]
 
-_BYTES = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
-_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
-_QUANTITY = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>[A-Za-z%]*)")
+_BYTES = {"B": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
+# Decimal exponent, then a factor: "3ms" is read as 3e-3, which is the float nearest to 0.003; 3 * 0.001 is not.
+_SECONDS = {"ms": (-3, 1), "s": (0, 1), "m": (0, 60), "min": (0, 60), "h": (0, 3600)}
+# At most 15 digits before the point, so that no text becomes infinite or loses a byte.
+_QUANTITY = re.compile(r"(?P<number>[0-9]{1,15}(?:\.[0-9]{1,300})?)[ \t]*(?P<unit>[A-Za-z%]*)")
 
 
-def _split(text: str, what: str, example: str) -> tuple[float, str]:
+def _split(text: str, what: str, example: str) -> tuple[str, str]:
     match = _QUANTITY.fullmatch(text.strip())
     if match is None:
         raise ValueError(f"{text!r} is no {what}; write a number and a unit, such as {example}")
-    return float(match["number"]), match["unit"]
+    return match["number"], match["unit"]
 
 
 def parse_bytes(text: str) -> int:
-    """Return the bytes that ``text`` names: a whole number and K, M, G or T (also KiB, MiB, …, or B).
+    """Return the bytes that ``text`` names: a number and K, M, G or T (also KiB, KB, …), or B for single bytes.
 
-    :raise ValueError: with a sentence for the user.
+    :raise ValueError: with a sentence for the user; a bare number is refused because its unit would be a guess
+        (QEMU's ``-m 512`` means MiB, other options mean bytes).
     """
     number, unit = _split(text, "size", "512M or 2G")
-    letter = unit.removesuffix("iB").removesuffix("B")
-    if letter not in _BYTES:
-        raise ValueError(f"{text!r} has the unknown unit {unit!r}; sizes take K, M, G or T, such as 512M")
-    size_bytes = number * _BYTES[letter]
-    if size_bytes != int(size_bytes):
+    factor = _BYTES.get(unit[:1])
+    if factor is None or unit[1:] not in ("", "B", "iB") or (unit[0] == "B" and unit != "B"):
+        said = f"has the unknown unit {unit!r}" if unit else "has no unit"
+        raise ValueError(f"{text!r} {said}; sizes take K, M, G or T, such as 512M")
+    whole, _, fraction = number.partition(".")
+    scale: int = 10 ** len(fraction)
+    size_bytes, rest = divmod(int(whole + fraction) * factor, scale)
+    if rest:
         raise ValueError(f"{text!r} is not a whole number of bytes")
-    return int(size_bytes)
+    return size_bytes
 
 
 def parse_duration_s(text: str) -> float:
@@ -52,7 +60,8 @@ def parse_duration_s(text: str) -> float:
     if unit not in _SECONDS:
         said = f"has the unknown unit {unit!r}" if unit else "has no unit"
         raise ValueError(f"{text!r} {said}; durations take ms, s, m or h, such as 60s")
-    return number * _SECONDS[unit]
+    exponent, factor = _SECONDS[unit]
+    return float(f"{number}e{exponent}") * factor
 
 
 def parse_rate(text: str) -> float:
@@ -63,9 +72,32 @@ def parse_rate(text: str) -> float:
     number, unit = _split(text, "rate", "5%")
     if unit != "%":
         raise ValueError(f"{text!r} is no percentage; write 5% for 0.05")
-    if number > 100:
+    fraction = float(f"{number}e-2")
+    if fraction > 1:
         raise ValueError(f"{text!r} is more than 100%")
-    return number / 100
+    return fraction
+
+
+def exact_duration(duration_s: float) -> str:
+    """Render so that :func:`parse_duration_s` gives the same value again: ``60s``, ``0.5s``."""
+    return f"{_plain(duration_s, 0)}s"
+
+
+def exact_rate(fraction: float) -> str:
+    """Render so that :func:`parse_rate` gives the same value again: ``5%``, ``0.1%``."""
+    return f"{_plain(fraction, 2)}%"
+
+
+# The shortest digits that give the float again (what repr finds), as a plain decimal times 10 ** shift.
+def _plain(value: float, shift: int) -> str:
+    mantissa, _, exponent = repr(float(value)).partition("e")
+    whole, _, fraction = mantissa.partition(".")
+    digits, point = whole + fraction, len(whole) + int(exponent or 0) + shift
+    if point <= 0:
+        digits, point = "0" * (1 - point) + digits, 1
+    digits = digits.ljust(point, "0")
+    rest = digits[point:].rstrip("0")
+    return (digits[:point].lstrip("0") or "0") + (f".{rest}" if rest else "")
 
 
 def format_bytes(size_bytes: int) -> str:
@@ -90,4 +122,6 @@ def format_duration(duration_s: float) -> str:
 
 def format_rate(fraction: float) -> str:
     """Render a fraction of 1 as a percentage with two significant digits: ``5.8%``, ``0.34%``, ``100%``."""
-    return f"{fraction * 100:.3g}%" if fraction >= 0.9995 else f"{fraction * 100:.2g}%"
+    percent = fraction * 100
+    # "%.2g" turns to exponents at 99.5 and above and below 0.0001; neither is for people.
+    return f"{percent:.0f}%" if percent >= 99.5 else f"{percent:.2g}%" if percent >= 0.0001 else f"{percent:.6f}%"

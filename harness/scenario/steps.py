@@ -1,0 +1,140 @@
+"""Define the steps of a scenario: what is done to a booted guest, in order.
+
+In the file a step is a mapping of one key (``- qmp: {execute: inject-nmi}``); here it is one frozen model a kind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, Literal, Self
+
+from pydantic import BeforeValidator, Field, JsonValue, model_validator
+
+from harness.scenario.base import Keyed, Model
+from harness.scenario.quantities import DurationS, GuestPath, RegexText, one_of_or_whole_number
+
+__all__ = [
+    "STEPS",
+    "DownloadStep",
+    "GuestStep",
+    "InterruptIncrease",
+    "Pace",
+    "QmpStep",
+    "SleepStep",
+    "Step",
+    "UploadStep",
+    "WaitStep",
+]
+
+
+class Step(Keyed):
+    """Be the root of all steps."""
+
+    name: str = Field(
+        default="",
+        pattern=r"^([A-Za-z0-9][A-Za-z0-9_-]*)?$",
+        description="Name of the step, unique in the scenario; checks refer to it with during. Left out: the step's "
+        "own key if no other step has it, else the key with a number.",
+    )
+    within: DurationS | None = Field(
+        default=None, description="Time limit of this step. Left out: what is left of the scenario's timeout."
+    )
+
+
+class Pace(Model):
+    """Wait for the guest after each repetition."""
+
+    source: str = Field(min_length=1, description="Interrupt source as /proc/interrupts names it, such as i8042.")
+    each: int = Field(ge=1, description="How many interrupts of that source one repetition causes.")
+
+
+class QmpStep(Step):
+    """Send a QMP command to QEMU, once or many times."""
+
+    key: ClassVar[str] = "qmp"
+    scalar_field: ClassVar[str | None] = "execute"
+    execute: str = Field(
+        pattern=r"^[A-Za-z_][A-Za-z0-9._-]*$", description="QMP command.", examples=["send-key", "inject-nmi"]
+    )
+    arguments: Mapping[str, JsonValue] = Field(default={}, description="The command's arguments.")
+    repeat: int = Field(default=1, ge=1, le=1_000_000, description="How often to send it.")
+    paced_by: Pace | None = Field(
+        default=None,
+        description="After each repetition, wait until the guest has counted this many more interrupts.",
+    )
+
+
+class GuestStep(Step):
+    """Run a command in the guest over SSH."""
+
+    key: ClassVar[str] = "guest"
+    scalar_field: ClassVar[str | None] = "run"
+    run: str = Field(min_length=1, description="Command for the guest's shell. Write $${NAME} for a shell variable.")
+    status: Annotated[
+        int | Literal["any"], BeforeValidator(one_of_or_whole_number("any", 0, 255))
+    ] = Field(default=0, description="Exit status that it must have, or any.")  # fmt: skip
+
+
+class InterruptIncrease(Model):
+    """Wait for interrupts that the guest counts."""
+
+    source: str = Field(min_length=1, description="Interrupt source as /proc/interrupts names it, such as i8042.")
+    increase: int = Field(ge=1, description="How many more than when the step began.")
+
+
+class WaitStep(Step):
+    """Wait until something has happened: exactly one of console, event, milestone, interrupts."""
+
+    key: ClassVar[str] = "wait"
+    console: RegexText | None = Field(default=None, description="Regular expression on the console's output.")
+    event: str | None = Field(
+        default=None, pattern=r"^[A-Z][A-Z0-9_]*$", description="QMP event.", examples=["SHUTDOWN", "RESET"]
+    )
+    milestone: str | None = Field(
+        default=None, pattern=r"^[a-z0-9][a-z0-9._-]*$", description="Milestone of the start-up.", examples=["ready"]
+    )
+    interrupts: InterruptIncrease | None = Field(default=None, description="A number of interrupts in the guest.")
+
+    @model_validator(mode="after")
+    def _one_condition(self) -> Self:
+        kinds = ("console", "event", "milestone", "interrupts")
+        given = [kind for kind in kinds if getattr(self, kind) is not None]
+        if len(given) != 1:
+            found = " and ".join(given) if given else "none"
+            raise ValueError(f"wait takes exactly one of {', '.join(kinds)}; here is {found}")
+        return self
+
+
+class UploadStep(Step):
+    """Copy a file from this machine into the guest."""
+
+    key: ClassVar[str] = "upload"
+    from_path: str = Field(
+        validation_alias="from", serialization_alias="from", min_length=1, description="Path on this machine."
+    )
+    to: GuestPath = Field(description="Path in the guest.")
+    mode: str = Field(default="0644", pattern=r"^0?[0-7]{3,4}$", description='Permissions in octal, in quotes: "0755".')
+
+
+class DownloadStep(Step):
+    """Copy a file from the guest into the boot's folder under results/."""
+
+    key: ClassVar[str] = "download"
+    from_path: GuestPath = Field(validation_alias="from", serialization_alias="from", description="Path in the guest.")
+    to: str = Field(
+        pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]*$", max_length=100, description="File name in the boot's folder."
+    )
+
+
+class SleepStep(Step):
+    """Let time pass where nothing can be waited for, and say why."""
+
+    key: ClassVar[str] = "sleep"
+    settle: DurationS = Field(description="How long.")
+    why: str = Field(min_length=1, description="Why no event can be waited for.")
+
+
+#: Every kind of step by its key.
+STEPS: Mapping[str, type[Step]] = {
+    step.key: step for step in (QmpStep, GuestStep, WaitStep, UploadStep, DownloadStep, SleepStep)
+}
