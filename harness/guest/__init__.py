@@ -1,0 +1,1 @@
+"""Make a Linux guest: its kernel, its initramfs, its keys, and a shell on it."""

@@ -1,0 +1,133 @@
+"""Fetch the distribution's cloud kernel with its package client, without root, into the cache.
+
+Only the download needs the network, and only the first time: a fetched kernel stays until its folder is deleted, so
+that two runs on one machine boot the same one.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from filelock import FileLock
+
+from harness.errors import HostError
+
+__all__ = ["concrete_packages", "fetch_cloud_kernel", "unpack_packages"]
+
+# The meta package of each distribution. Debian's cloud kernel has all that the guest needs and half the size; Ubuntu's
+# modules are a package of their own, which the image depends on.
+_META_PACKAGES = {"debian": "linux-image-cloud-amd64", "ubuntu": "linux-image-virtual"}
+_INSTALL_HINTS = {
+    "fedora": "dnf install kernel-core",
+    "rhel": "dnf install kernel-core",
+    "suse": "zypper install kernel-default",
+    "opensuse": "zypper install kernel-default",
+    "arch": "pacman -S linux",
+}
+
+
+def fetch_cloud_kernel(cache_dir: Path, os_release: str) -> tuple[Path, Path, str]:
+    """Return (image, modules folder, origin) of the cached cloud kernel, after fetching it when there is none.
+
+    ``os_release`` is the text of /etc/os-release. Builders may race: one fetches, the others wait.
+
+    :raise HostError: saying which command to run, when the package client cannot deliver.
+    """
+    family = _family(os_release)
+    if family not in _META_PACKAGES:
+        hint = _INSTALL_HINTS.get(family, "install a kernel package whose vmlinuz everybody may read")
+        raise HostError(
+            "no readable kernel in /boot or /lib/modules, and on this distribution none can be fetched without root: "
+            f"{hint}, or set guest.kernel and guest.modules"
+        )
+    meta = _META_PACKAGES[family]
+    folder = cache_dir / "kernels" / meta
+    if not folder.is_dir():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder.with_suffix(".lock")):
+            if not folder.is_dir():
+                _fetch(meta, folder)
+    return _located(folder, meta)
+
+
+def concrete_packages(depends: str) -> tuple[str, ...]:
+    """Return the versioned kernel packages in the output of ``apt-cache depends``, such as linux-image-6.1.0-56-….
+
+    Alternatives (``|Depends``) are left out except when they are all there is.
+    """
+    names = re.findall(r"^\s*\|?Depends: (linux-(?:image|modules)(?:-unsigned)?-\d\S*)$", depends, re.MULTILINE)
+    return tuple(dict.fromkeys(names))
+
+
+def unpack_packages(packages: Sequence[Path], folder: Path) -> None:
+    """Unpack .deb files into ``folder`` and index their modules there (a package leaves that to its installation).
+
+    :raise HostError: when a tool is missing or fails.
+    """
+    for package in packages:
+        _run(["dpkg-deb", "-x", str(package), str(folder)], "the downloaded package is damaged, or the disk is full")
+    modules_dir = _modules_dir(folder)
+    if modules_dir is None:
+        raise HostError(f"{', '.join(package.name for package in packages)} holds no kernel modules")
+    # kmod's depmod where there is one. busybox's reads .ko, .ko.gz and .ko.xz; the guest needs busybox anyway.
+    depmod = ["depmod"] if shutil.which("depmod", path="/usr/sbin:/sbin:/usr/bin:/bin") else ["busybox", "depmod"]
+    # With base /usr where modules are in /usr/lib: depmod looks for BASE/lib/modules.
+    base = modules_dir.parents[2]
+    _run([*depmod, "-b", str(base), modules_dir.name], "install the package kmod")
+    index = modules_dir / "modules.dep"
+    if not index.is_file() or not index.stat().st_size:
+        raise HostError(f"{' '.join(depmod)} found no modules in {modules_dir}; install the package kmod")
+
+
+# A folder appears complete or not at all: it is filled under another name and renamed, under the caller's lock.
+def _fetch(meta: str, folder: Path) -> None:
+    packages = concrete_packages(_run(["apt-cache", "depends", meta], "run `apt-get update` as root, then try again"))
+    if not packages:
+        raise HostError(f"the package lists know no kernel behind {meta}; run `apt-get update` as root, then try again")
+    more = [concrete_packages(_run(["apt-cache", "depends", name], "run `apt-get update`")) for name in packages]
+    wanted = dict.fromkeys([*packages, *(name for names in more for name in names)])
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".fetch-") as scratch:
+        downloads, root = Path(scratch) / "packages", Path(scratch) / "root"
+        downloads.mkdir()
+        root.mkdir()
+        # Sandbox user root: as root, apt would otherwise complain that its user _apt cannot write to our folder.
+        argv = ["apt-get", "-q", "-o", "APT::Sandbox::User=root", "download", *wanted]
+        _run(argv, "check the network; where the package lists are old, run `apt-get update` as root", downloads)
+        unpack_packages(sorted(downloads.glob("*.deb")), root)
+        for unneeded in (root / "usr/share", root / "boot/System.map"):
+            shutil.rmtree(unneeded, ignore_errors=True)
+        root.rename(folder)
+
+
+def _located(folder: Path, meta: str) -> tuple[Path, Path, str]:
+    images = sorted(folder.glob("boot/vmlinuz-*"))
+    modules_dir = _modules_dir(folder)
+    if not images or modules_dir is None:
+        raise HostError(f"the cached kernel is incomplete; delete {folder} and try again")
+    return images[0], modules_dir, f"fetched package {meta}"
+
+
+def _modules_dir(folder: Path) -> Path | None:
+    return next((found for place in ("lib/modules", "usr/lib/modules") for found in folder.glob(f"{place}/*")), None)
+
+
+def _family(os_release: str) -> str:
+    fields = dict(re.findall(r"^(ID|ID_LIKE)=\"?([^\"\n]*)\"?$", os_release, re.MULTILINE))
+    names = (fields.get("ID", ""), *fields.get("ID_LIKE", "").split())
+    return next((name for name in names if name in _META_PACKAGES or name in _INSTALL_HINTS), names[0])
+
+
+def _run(argv: Sequence[str], advice: str, cwd: Path | None = None) -> str:
+    try:
+        done = subprocess.run(argv, cwd=cwd, capture_output=True, check=False, text=True, stdin=subprocess.DEVNULL)
+    except FileNotFoundError as error:
+        raise HostError(f"{argv[0]} is not installed, so no kernel can be fetched; set guest.kernel instead") from error
+    if done.returncode:
+        said = "\n".join((done.stderr or done.stdout).strip().splitlines()[-5:])
+        raise HostError(f"`{' '.join(argv)}` failed: {said}\n{advice}")
+    return done.stdout
