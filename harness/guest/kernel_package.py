@@ -130,4 +130,5 @@ def _run(argv: Sequence[str], advice: str, cwd: Path | None = None) -> str:
     if done.returncode:
         said = "\n".join((done.stderr or done.stdout).strip().splitlines()[-5:])
         raise HostError(f"`{' '.join(argv)}` failed: {said}\n{advice}")
-    return done.stdout
+    output: str = done.stdout
+    return output

@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 
 from harness.errors import HostError
 
-__all__ = ["DEFAULT_MODULES", "ModuleTree", "MissingModules", "Wanted", "decompress", "module_name"]
+__all__ = ["DEFAULT_MODULES", "MissingModules", "ModuleTree", "Wanted", "decompress", "module_name"]
 
 _SUFFIXES = (".ko", ".ko.gz", ".ko.xz", ".ko.zst")
 

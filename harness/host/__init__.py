@@ -1,0 +1,1 @@
+"""Know the machine that runs QEMU."""
