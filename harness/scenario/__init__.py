@@ -1,7 +1,9 @@
 """Turn a scenario file into frozen, typed values; every error with its line and column."""
 
 from harness.scenario.expectation import Expectation
+from harness.scenario.load import load_scenario
 from harness.scenario.model import Guest, Machine, Payload, Platform, Stability
+from harness.scenario.schema import build_schema
 from harness.scenario.setting import Scenario, Setting, Variant
 from harness.scenario.steps import (
     DownloadStep,
@@ -14,6 +16,7 @@ from harness.scenario.steps import (
     UploadStep,
     WaitStep,
 )
+from harness.scenario.stored import dump_setting, load_setting
 
 __all__ = [
     "DownloadStep",
@@ -34,4 +37,8 @@ __all__ = [
     "UploadStep",
     "Variant",
     "WaitStep",
+    "build_schema",
+    "dump_setting",
+    "load_scenario",
+    "load_setting",
 ]

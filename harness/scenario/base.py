@@ -19,7 +19,6 @@ class Model(BaseModel):
         frozen=True,
         extra="forbid",
         strict=True,
-        validate_default=True,
         validate_by_name=True,
         validate_by_alias=True,
         serialize_by_alias=True,

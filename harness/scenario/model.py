@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, WithJsonSchema, field_validator, model_validator
 
 from harness.scenario.base import Model
 from harness.scenario.quantities import Bytes, GuestPath, Rate
@@ -134,7 +134,7 @@ class Payload(Model):
         description="Name of a payload that this project builds, such as vmpl_model, or the path of an image.",
         examples=["vmpl_model"],
     )
-    args: str = Field(
+    args: Annotated[str, WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "object"}]})] = Field(
         default="", description="Arguments: text, or a mapping that is passed on as key=value separated by spaces."
     )
     reports: Literal["ktap", "kvm-unit-tests", "none"] = Field(

@@ -54,7 +54,7 @@ class QmpStep(Step):
     key: ClassVar[str] = "qmp"
     scalar_field: ClassVar[str | None] = "execute"
     execute: str = Field(
-        pattern=r"^[A-Za-z_][A-Za-z0-9._-]*$", description="QMP command.", examples=["send-key", "inject-nmi"]
+        pattern=r"^[A-Za-z_][A-Za-z0-9._-]*$", description="QMP command, such as send-key or inject-nmi."
     )
     arguments: Mapping[str, JsonValue] = Field(default={}, description="The command's arguments.")
     repeat: int = Field(default=1, ge=1, le=1_000_000, description="How often to send it.")
