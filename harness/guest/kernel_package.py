@@ -117,9 +117,11 @@ def _modules_dir(folder: Path) -> Path | None:
 
 
 def _family(os_release: str) -> str:
-    fields = dict(re.findall(r"^(ID|ID_LIKE)=\"?([^\"\n]*)\"?$", os_release, re.MULTILINE))
-    names = (fields.get("ID", ""), *fields.get("ID_LIKE", "").split())
-    return next((name for name in names if name in _META_PACKAGES or name in _INSTALL_HINTS), names[0])
+    found = re.finditer(r"^(ID|ID_LIKE)=\"?([^\"\n]*)\"?$", os_release, re.MULTILINE)
+    fields: dict[str, str] = {match[1]: match[2] for match in found}
+    names = [fields.get("ID", ""), *fields.get("ID_LIKE", "").split()]
+    known = [name for name in names if name in _META_PACKAGES or name in _INSTALL_HINTS]
+    return known[0] if known else names[0]
 
 
 def _run(argv: Sequence[str], advice: str, cwd: Path | None = None) -> str:
@@ -130,5 +132,4 @@ def _run(argv: Sequence[str], advice: str, cwd: Path | None = None) -> str:
     if done.returncode:
         said = "\n".join((done.stderr or done.stdout).strip().splitlines()[-5:])
         raise HostError(f"`{' '.join(argv)}` failed: {said}\n{advice}")
-    output: str = done.stdout
-    return output
+    return done.stdout

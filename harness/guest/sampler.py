@@ -15,7 +15,9 @@ from contextlib import asynccontextmanager
 
 from harness.clock import Deadline
 from harness.errors import HarnessBug
-from harness.guest.ssh import GuestFileError, GuestShell, RemoteProcess, SshLost
+from harness.guest.remote_process import RemoteProcess
+from harness.guest.shell import GuestShell
+from harness.guest.ssh_errors import GuestFileError, SshLost
 
 __all__ = ["Sampler", "open_sampler"]
 

@@ -6,6 +6,7 @@ it through /proc/self/fd, and the kernel drops it when the last of us dies, even
 
 from __future__ import annotations
 
+import base64
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ from pathlib import Path
 
 from harness.guest import cpio
 
-__all__ = ["BootSecrets", "initramfs_memfd", "make_secrets", "overlay_cpio"]
+__all__ = ["BootSecrets", "initramfs_memfd", "make_secrets", "overlay_cpio", "public_blob"]
 
 _ALGORITHM = b"ssh-ed25519"
 _HOST_KEY = "/etc/dropbear/host_key"
@@ -63,8 +64,6 @@ def overlay_cpio(
     ``replacement_init`` is a shell script that runs once the modules are loaded, as process 1 and instead of the
     network and SSH: for guests that are broken on purpose. None starts SSH.
     """
-    import base64
-
     authorized = b"ssh-ed25519 " + base64.b64encode(public_blob(secrets.user_public)) + b" harness\n"
     # dropbear src/signkey.c buf_put_priv_key and src/ed25519.c buf_put_ed25519_priv_key: the name, then the private
     # key and the public key as one string.

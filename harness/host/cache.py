@@ -22,6 +22,4 @@ def cache_dir(environ: Mapping[str, str]) -> Path:
         base = Path(environ.get(name, ""))
         if base.is_absolute():
             return base / below / "svsm-harness"
-    raise HostError(
-        "neither HOME nor XDG_CACHE_HOME is set to an absolute path; set XDG_CACHE_HOME to a folder of yours"
-    )
+    raise HostError("neither HOME nor XDG_CACHE_HOME is set to an absolute path; set XDG_CACHE_HOME")

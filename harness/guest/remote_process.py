@@ -1,0 +1,108 @@
+"""Talk to one command on the guest while it runs.
+
+paramiko sets a pipe when data or the end has come, so the loop watches it like any socket. Hazards of paramiko that
+shape this file: a command that fills one stream while only the other is read blocks for ever (#1778), so both are
+drained as data comes; ``recv_exit_status()`` before draining hangs (#448), so it comes last.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from harness.guest.ssh_errors import SshLost
+
+if TYPE_CHECKING:
+    import paramiko
+
+__all__ = ["RemoteProcess"]
+
+# Data handled before other tasks of the loop get a turn.
+_SLICE_BYTES = 1 << 20
+
+
+class RemoteProcess:
+    """Be one running command: feed it, receive from it. Made by :meth:`GuestShell.process`."""
+
+    def __init__(self, channel: paramiko.Channel, command: str) -> None:
+        """Take a channel on which ``command`` was started."""
+        self._channel = channel
+        self._command = command
+        self._loop = asyncio.get_running_loop()
+        self._wake = asyncio.Event()
+        self._reader: int | None = None
+
+    def __enter__(self) -> RemoteProcess:
+        """Begin to watch the channel."""
+        # paramiko sets this pipe when data or the end has come.
+        self._reader = self._channel.fileno()
+        self._loop.add_reader(self._reader, self._wake.set)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop to watch the channel."""
+        self._stop_watching()
+
+    async def receive(self) -> tuple[bytes, bytes] | None:
+        """Return the next (stdout, stderr) bytes, one of them not empty; None at the end of both.
+
+        :raise SshLost: when the session broke.
+        """
+        while True:
+            # Before the buffers are looked at: what comes in between sets it again.
+            self._wake.clear()
+            ended = self._channel.eof_received or self._channel.closed
+            out = self._channel.recv(_SLICE_BYTES) if self._channel.recv_ready() else b""
+            err = self._channel.recv_stderr(_SLICE_BYTES) if self._channel.recv_stderr_ready() else b""
+            if out or err:
+                await asyncio.sleep(0)
+                return out, err
+            if ended:
+                self._stop_watching()
+                self._check_alive()
+                return None
+            await self._wake.wait()
+
+    async def send(self, content: bytes) -> None:
+        """Write to the command's standard input; what it no longer reads is dropped.
+
+        :raise SshLost: when the session broke.
+        """
+        try:
+            await asyncio.to_thread(self._channel.sendall, content)
+        except OSError:
+            self._check_alive()
+
+    async def feed(self, content: bytes) -> None:
+        """Write ``content`` to the command's standard input and end that input.
+
+        :raise SshLost: when the session broke.
+        """
+        if content:
+            await self.send(content)
+        with suppress(OSError, EOFError):
+            self._channel.shutdown_write()
+
+    async def status(self) -> int | None:
+        """Return the exit status once :meth:`receive` has returned None; None when a signal ended the command.
+
+        :raise SshLost: when the session breaks first.
+        """
+        status = self._channel.recv_exit_status() if self._channel.exit_status_ready() else None
+        if status is None:
+            status = await asyncio.to_thread(self._channel.recv_exit_status)
+        if status == -1:
+            self._check_alive()
+            return None
+        return status
+
+    def _stop_watching(self) -> None:
+        if self._reader is not None:
+            self._loop.remove_reader(self._reader)
+            self._reader = None
+
+    def _check_alive(self) -> None:
+        transport = self._channel.get_transport()
+        if not transport.is_active() and self._channel.exit_status == -1:
+            raise SshLost(self._command, transport.get_exception())
