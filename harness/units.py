@@ -121,7 +121,9 @@ def format_duration(duration_s: float) -> str:
 
 
 def format_rate(fraction: float) -> str:
-    """Render a fraction of 1 as a percentage with two significant digits: ``5.8%``, ``0.34%``, ``100%``."""
+    """Render a fraction of 1 as a percentage with two significant digits (three from 99% on): ``5.8%``, ``0.34%``, ``100%``."""
     percent = fraction * 100
-    # "%.2g" turns to exponents at 99.5 and above and below 0.0001; neither is for people.
-    return f"{percent:.0f}%" if percent >= 99.5 else f"{percent:.2g}%" if percent >= 0.0001 else f"{percent:.6f}%"
+    # Three digits near 100%, where 99.6% must not read 100%; plain decimals where "g" would turn to exponents.
+    if percent >= 99:
+        return f"{percent:.3g}%"
+    return f"{percent:.2g}%" if percent >= 0.0001 or percent == 0 else f"{percent:.6f}%"

@@ -44,9 +44,12 @@ def build_schema(checks: Mapping[str, type[Expectation]]) -> dict[str, Any]:
     kinds: list[type[BaseModel]] = [Machine, Guest, Payload, Stability, Head, Limits, *STEPS.values(), *checks.values()]
     # By position, not by name: two checks may call their models the same.
     refs, generated = models_json_schema([(kind, "validation") for kind in kinds], ref_template="#/$defs/{model}")
-    defs: dict[str, Any] = {name: _lax(schema) for name, schema in generated["$defs"].items()}
+    defs: dict[str, Any] = {name: _untitled(schema) for name, schema in generated["$defs"].items()}
     ref = {kind: refs[kind, "validation"] for kind in kinds}
-    head, limits = (defs.pop(str(ref[kind]["$ref"]).rpartition("/")[2]) for kind in (Head, Limits))
+    # Name and tags are read before any variable has a value.
+    head = defs.pop(_name(ref[Head]))
+    defs = {name: _lax(schema) for name, schema in defs.items()}
+    limits = defs.pop(_name(ref[Limits]))
     sections: dict[str, Any] = {
         "machine": ref[Machine],
         "guest": _or_null(ref[Guest]),
@@ -80,6 +83,10 @@ def build_schema(checks: Mapping[str, type[Expectation]]) -> dict[str, Any]:
     }
 
 
+def _name(ref: Mapping[str, Any]) -> str:
+    return str(ref["$ref"]).rpartition("/")[2]
+
+
 def _or_null(*choices: dict[str, Any]) -> dict[str, Any]:
     return {"anyOf": [*choices, {"type": "null"}]}
 
@@ -91,7 +98,7 @@ def _one_key_list(
 ) -> dict[str, Any]:
     properties = {}
     for key, kind in sorted(kinds.items()):
-        schema = defs[str(ref[kind]["$ref"]).rpartition("/")[2]]
+        schema = defs[_name(ref[kind])]
         choices = [ref[kind]]
         if kind.scalar_field is not None:
             field = schema["properties"][kind.scalar_field]
@@ -127,7 +134,7 @@ def _matrix() -> dict[str, Any]:
 
 
 def _platforms(sections: Mapping[str, Any], defs: dict[str, Any], ref: Mapping[Any, Any]) -> dict[str, Any]:
-    name = str(ref[Payload]["$ref"]).rpartition("/")[2]
+    name = _name(ref[Payload])
     # An override need not name the image again.
     defs[f"{name}Override"] = {key: value for key, value in defs[name].items() if key != "required"}
     over = {key: sections[key] for key in OVERRIDABLE}
@@ -147,7 +154,21 @@ def _platforms(sections: Mapping[str, Any], defs: dict[str, Any], ref: Mapping[A
     }
 
 
-# Let ${NAME} stand where loading would put its value, and drop pydantic's titles, which only repeat the keys.
+# pydantic's titles only repeat the keys.
+def _untitled(schema: Any) -> Any:
+    if isinstance(schema, list):
+        return [_untitled(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    # Below "properties", title would be a key of the scenario.
+    return {
+        key: {name: _untitled(field) for name, field in value.items()} if key == "properties" else _untitled(value)
+        for key, value in schema.items()
+        if key != "title"
+    }
+
+
+# Let ${NAME} stand where loading would put its value.
 def _lax(schema: Any) -> Any:
     if isinstance(schema, list):
         return [_lax(item) for item in schema]
@@ -161,7 +182,7 @@ def _lax(schema: Any) -> Any:
             lax[key] = _variable_too(_lax(value))
         elif key in ("default", "examples", "enum", "const"):
             lax[key] = value
-        elif key != "title":
+        else:
             lax[key] = _lax(value)
     return lax
 
