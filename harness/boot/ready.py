@@ -1,0 +1,71 @@
+"""Wait until a guest is usable, or known not to become so."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+
+from harness.boot.context import BootContext
+from harness.boot.load import Load
+from harness.clock import Deadline
+from harness.evidence.startup import MILESTONES, SSH
+from harness.guest.secrets import BootSecrets
+from harness.guest.ssh import GuestFileError, SshError, connect
+from harness.qemu.machine import VirtualMachine
+from harness.qemu.process import describe_status
+
+__all__ = ["until_gone", "until_ready"]
+
+_READY_LINE = next(milestone.pattern for milestone in MILESTONES if milestone.name == "ready")
+
+
+async def until_gone(machine: VirtualMachine) -> str:
+    """Return, in words, how the guest ended: QEMU ended, or the guest asked for a shutdown, at which QEMU stops it."""
+    ended = asyncio.create_task(machine.process.wait())
+    event = asyncio.create_task(machine.monitor.wait_event("SHUTDOWN"))
+    try:
+        await asyncio.wait({ended, event}, return_when=asyncio.FIRST_COMPLETED)
+        if event.done() and not event.exception():
+            return f"SHUTDOWN, {event.result().text('reason') or 'no reason given'}"
+        return f"QEMU ended by itself, {describe_status(await ended)}"
+    finally:
+        for task in (ended, event):
+            task.cancel()
+        await asyncio.gather(ended, event, return_exceptions=True)
+
+
+async def until_ready(
+    context: BootContext, load: Load, deadline: Deadline, gone: asyncio.Task[str], stack: AsyncExitStack
+) -> None:
+    """Set ``context.ready_s``, and ``context.shell`` where the guest has SSH; or ``context.gave_up_s``.
+
+    Neither is set if the guest ended first. What was opened is closed by ``stack``.
+    """
+    if load.secrets is not None and load.ssh:
+        work = _reach(context, load.secrets, deadline, stack)
+    else:
+        work = _await_line(context, deadline)
+    task = asyncio.create_task(work)
+    try:
+        await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
+        if task.done():
+            task.result()
+            context.ready_s = context.machine.now_s()
+    except (TimeoutError, SshError, GuestFileError):
+        context.gave_up_s = context.machine.now_s()
+    except EOFError:
+        pass  # QEMU closed the console: `gone` knows why
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def _reach(context: BootContext, secrets: BootSecrets, deadline: Deadline, stack: AsyncExitStack) -> None:
+    port = await context.machine.forwarded_port(deadline)
+    context.shell = await stack.enter_async_context(connect("127.0.0.1", port, secrets, deadline))
+    context.mark(SSH)
+    context.sampler = await stack.enter_async_context(context.shell.sampler())
+
+
+async def _await_line(context: BootContext, deadline: Deadline) -> None:
+    await context.machine.console.wait_for(_READY_LINE, deadline, anywhere=True)

@@ -1,0 +1,195 @@
+"""Make one boot and return its record; what the guest does is recorded, never raised."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.boot.collect import collect_state, write_observations
+from harness.boot.context import BootContext, Progress, Report
+from harness.boot.live import Follower
+from harness.boot.load import Load, prepare_load
+from harness.boot.ready import until_gone, until_ready
+from harness.boot.site import Site
+from harness.boot.steps import run_step
+from harness.checks.base import Check
+from harness.clock import Deadline, monotonic_s, utc_now
+from harness.evidence.records import Loss, QemuEnd, StepFact, StepStatus
+from harness.guest.ssh import SshError
+from harness.qemu.command import Accel, QemuCommand, Wiring, build_command, streams_of
+from harness.qemu.machine import launch
+from harness.qemu.monitor import MonitorLost
+from harness.results.record import BootIdentity, BootRecord
+from harness.scenario import dump_setting
+from harness.scenario.model import Platform
+from harness.scenario.setting import Setting, Variant
+from harness.scenario.steps import QmpStep, WaitStep
+
+__all__ = ["PlannedBoot", "plan_command", "run_boot"]
+
+# Kept of the scenario's time to collect evidence from a guest that did not end in time, before the outer time is up.
+_COLLECT_S = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedBoot:
+    """Say what is booted: a variant, on the platform that was chosen for it."""
+
+    variant: Variant
+    platform: Platform
+    setting: Setting
+    accel: Accel
+
+    @property
+    def identity(self) -> BootIdentity:
+        """Name the boot for the record."""
+        variant = self.variant
+        return BootIdentity(variant.scenario, variant.full_id, variant.slug, variant.file, self.platform)
+
+
+def plan_command(plan: PlannedBoot, site: Site, load: Load, wiring: Wiring, descriptor: int | None) -> QemuCommand:
+    """Build the command line of a planned boot.
+
+    :raise InputError: as :func:`~harness.qemu.command.build_command`.
+    """
+    return build_command(
+        site.capabilities.binary,
+        site.capabilities.version,
+        plan.accel,
+        plan.setting.machine,
+        load.loaded(descriptor),
+        wiring,
+        plan.setting.payload,
+    )
+
+
+async def run_boot(plan: PlannedBoot, site: Site, folder: Path, report: Report) -> BootRecord:
+    """Boot, watch, carry out the steps, collect, and return the record; the logs are in ``folder``.
+
+    :raise InputError: if a file that the scenario names cannot be used.
+    :raise HostError: if this machine cannot do its part (:class:`LaunchError`: QEMU did not start).
+    """
+    setting = plan.setting
+    report(Progress("image", ""))
+    load = await prepare_load(setting, site)
+    follower = Follower(report)
+    async with AsyncExitStack() as stack:
+        follower.note("memory")
+        await stack.enter_async_context(site.memory.reserve(setting.machine.memory))
+        started_utc, begin_s = utc_now().isoformat(timespec="seconds"), monotonic_s()
+        descriptor = stack.enter_context(load.descriptor())
+
+        def build(wiring: Wiring) -> QemuCommand:
+            by_hand = wiring.monitor is None
+            return plan_command(plan, site, load, wiring, None if by_hand else descriptor)
+
+        follower.note("qemu")
+        deadline = Deadline.after(setting.timeout_s)
+        machine = await stack.enter_async_context(
+            launch(
+                build,
+                streams_of(setting.machine, setting.payload),
+                folder,
+                deadline,
+                fds=[] if descriptor is None else [descriptor],
+                saw=follower.saw,
+            )
+        )
+        context = BootContext(machine, folder)
+        end = await _live(context, plan, load, deadline, follower)
+        write_observations(context)
+    return BootRecord(
+        identity=plan.identity,
+        setting=dump_setting(setting),
+        qemu=f"{site.capabilities.version_text} {site.capabilities.package}".strip(),
+        accel=plan.accel,
+        vcpus=setting.machine.vcpus,
+        debug_exit=setting.payload is not None and setting.payload.debug_exit,
+        started_utc=started_utc,
+        duration_s=monotonic_s() - begin_s,
+        marks=tuple(context.marks),
+        steps=tuple(context.steps),
+        losses=tuple(context.losses),
+        ready_s=context.ready_s,
+        gave_up_s=context.gave_up_s,
+        qemu_end=end,
+        received_bytes={stream: console.total_bytes for stream, console in machine.consoles.items()},
+        provenance={"qemu binary": site.capabilities.binary, **load.provenance},
+    )
+
+
+async def _live(context: BootContext, plan: PlannedBoot, load: Load, outer: Deadline, follower: Follower) -> QemuEnd:
+    # From the first guest instruction to the end of QEMU.
+    machine = context.machine
+    deadline = outer.earlier(_COLLECT_S)
+    gone = asyncio.create_task(until_gone(machine))
+    try:
+        async with AsyncExitStack() as stack:
+            await machine.start(deadline)
+            await until_ready(context, load, deadline, gone, stack)
+            if context.ready_s is not None:
+                await _carry_out(context, plan.setting, deadline, gone, follower)
+            _note_not_reached(context, plan.setting)
+            if not gone.done() and _went_wrong(context):
+                follower.note("collecting")
+                await collect_state(context, outer)
+    except MonitorLost as error:
+        # QEMU ended under us, or does not listen any more; having to kill it is then the finding.
+        if machine.process.status is None:
+            context.losses.append(Loss("qmp", str(error)))
+    finally:
+        gone.cancel()
+        await asyncio.gather(gone, return_exceptions=True)
+    ended_by_itself = machine.process.status is not None
+    return QemuEnd(await machine.quit(), asked=not ended_by_itself)
+
+
+async def _carry_out(
+    context: BootContext, setting: Setting, deadline: Deadline, gone: asyncio.Task[str], follower: Follower
+) -> None:
+    samples = context.sampler is not None and _needs_samples(setting)
+    before = ["ready"]
+    for index, step in enumerate(setting.steps):
+        if samples and not await _sample(context, [*before, f"before {step.name}"], deadline):
+            return
+        follower.note(f"step {step.name}")
+        fact = await run_step(step, index, context, deadline, gone)
+        context.steps.append(fact)
+        if fact.status is not StepStatus.DONE:
+            break
+        before = [f"after {step.name}"]
+        if gone.done():
+            break
+    if samples and not gone.done():
+        await _sample(context, [*before, "end"], deadline)
+
+
+async def _sample(context: BootContext, labels: list[str], deadline: Deadline) -> bool:
+    try:
+        await context.sample(labels, deadline)
+    except (SshError, TimeoutError, ValueError) as error:
+        why = str(error) or "the guest did not answer in time"
+        context.losses.append(Loss("samples", f"{' and '.join(labels)}: {why}"))
+        return False
+    return True
+
+
+def _needs_samples(setting: Setting) -> bool:
+    by_check = any(isinstance(check, Check) and check.needs_samples for check in setting.expect)
+    by_step = any(
+        (isinstance(step, QmpStep) and step.paced_by is not None)
+        or (isinstance(step, WaitStep) and step.interrupts is not None)
+        for step in setting.steps
+    )
+    return by_check or by_step
+
+
+def _note_not_reached(context: BootContext, setting: Setting) -> None:
+    for index, step in enumerate(setting.steps[len(context.steps) :], start=len(context.steps)):
+        context.steps.append(StepFact(index, step.name, step.key, StepStatus.NOT_REACHED))
+
+
+def _went_wrong(context: BootContext) -> bool:
+    return context.ready_s is None or any(step.status is not StepStatus.DONE for step in context.steps)

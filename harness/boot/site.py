@@ -1,0 +1,77 @@
+"""Hold what this machine offers to every boot, found out once a run."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import harness
+from harness.errors import HostError
+from harness.guest.initramfs import GuestImage, build_image, find_tools
+from harness.guest.kernel import find_kernel
+from harness.guest.kernel_package import fetch_cloud_kernel
+from harness.guest.modules import DEFAULT_MODULES, Wanted
+from harness.host.cache import cache_dir
+from harness.host.memory import MemoryBudget
+from harness.qemu.capabilities import Capabilities, find_qemu, probe_capabilities
+from harness.scenario.model import Guest
+
+__all__ = ["Site", "open_site"]
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Be this machine, as far as boots need it."""
+
+    capabilities: Capabilities
+    cache: Path
+    memory: MemoryBudget
+    environment: Mapping[str, str]
+
+    async def image(self, guest: Guest) -> GuestImage:
+        """Build, or take from the cache, the image that the scenario's guest section describes.
+
+        :raise InputError: if what the scenario names cannot be used.
+        :raise HostError: if this machine lacks a part and cannot get it.
+        """
+        return await asyncio.to_thread(self._image, guest)
+
+    def _image(self, guest: Guest) -> GuestImage:
+        kernel = find_kernel(
+            None if guest.kernel is None else Path(guest.kernel),
+            None if guest.modules is None else Path(guest.modules),
+            lambda: fetch_cloud_kernel(self.cache, _os_release()),
+        )
+        asked_for = (Wanted(name, "guest.extra_modules asks for it") for name in guest.extra_modules)
+        tools = find_tools(self.environment.get("PATH", ""))
+        return build_image(kernel, payload_folder("linux") / "init", tools, self.cache, (*DEFAULT_MODULES, *asked_for))
+
+
+async def open_site(environment: Mapping[str, str]) -> Site:
+    """Look at this machine.
+
+    :raise HostError: if there is no QEMU, or it cannot be run.
+    """
+    cache = cache_dir(environment)
+    capabilities = await probe_capabilities(find_qemu(environment), cache)
+    return Site(capabilities, cache, MemoryBudget.of_this_machine(cache / "memory"), environment)
+
+
+def payload_folder(name: str) -> Path:
+    """Return the folder of one guest payload's sources.
+
+    :raise HostError: if the harness runs without its checkout.
+    """
+    folder = Path(harness.__file__).parent.parent / "guest_payloads" / name
+    if not folder.is_dir():
+        raise HostError(f"{folder} is missing; run the harness from its checkout (pip install -e .)")
+    return folder
+
+
+def _os_release() -> str:
+    try:
+        return Path("/etc/os-release").read_text()
+    except OSError:
+        return ""

@@ -1,0 +1,44 @@
+"""Judge one boot: every expectation of the scenario, and what is expected of every boot."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from harness.checks.base import Check, Evidence, Status, Verdict
+from harness.checks.outcome import OutcomeCheck
+from harness.classify.outcome import OutcomeKind
+from harness.evidence.records import StepStatus
+from harness.scenario.expectation import Expectation
+
+__all__ = ["judge"]
+
+
+def judge(expect: Sequence[Expectation], evidence: Evidence) -> tuple[Verdict, ...]:
+    """Return a verdict for each expectation, after those on the outcome and on the steps.
+
+    :raise TypeError: if an expectation is no check, which only a bug can bring about.
+    """
+    checks = []
+    for expectation in expect:
+        if not isinstance(expectation, Check):
+            raise TypeError(f"{expectation.key} cannot judge")
+        checks.append(expectation)
+    if not any(isinstance(check, OutcomeCheck) for check in checks):
+        # A payload that can end QEMU does so when it is done; every other guest must be up until we end it.
+        kind = OutcomeKind.PAYLOAD_ENDED if evidence.facts.debug_exit else OutcomeKind.READY
+        checks.insert(0, OutcomeCheck(kind=kind))
+    verdicts = [check.judge(evidence) for check in checks]
+    steps = _judge_steps(evidence)
+    return tuple(verdicts if steps is None else [*verdicts, steps])
+
+
+def _judge_steps(evidence: Evidence) -> Verdict | None:
+    # The first step that went wrong is the finding; those behind it were not reached because of it.
+    for step in evidence.facts.steps:
+        if step.status in (StepStatus.FAILED, StepStatus.LATE):
+            return Verdict("steps", Status.FAIL, f"step {step.name}: {step.reason}")
+        if step.status is StepStatus.REFUSED:
+            return Verdict("steps", Status.ERROR, f"scenario: step {step.name}: {step.reason}")
+        if step.status is StepStatus.NOT_REACHED:
+            return Verdict("steps", Status.INCONCLUSIVE, f"step {step.name} was not reached")
+    return None

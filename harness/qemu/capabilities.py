@@ -1,0 +1,159 @@
+"""Ask a QEMU binary what it can do, and say what a scenario needs that it cannot.
+
+Nothing is concluded from a version number: the binary lists its machines, CPU models and types over QMP. The answer
+is kept in the cache directory under the binary's identity, because asking takes a quarter of a second.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import socket
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from harness.clock import Deadline, monotonic_s
+from harness.errors import HostError, LaunchError
+from harness.qemu.monitor import Monitor, connect_monitor
+from harness.qemu.process import describe_status, start_process
+
+__all__ = ["Capabilities", "find_qemu", "probe_capabilities"]
+
+_PROBE_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """List what one QEMU binary offers.
+
+    ``version`` is (major, minor, micro); ``package`` is the distribution's own version text. ``machines`` maps a
+    machine type, aliases included, to the vCPUs that it takes at most.
+    """
+
+    binary: str
+    version: tuple[int, ...]
+    package: str
+    machines: Mapping[str, int]
+    cpus: frozenset[str]
+    types: frozenset[str]
+    pci_types: frozenset[str]
+
+    @property
+    def version_text(self) -> str:
+        """Render the version: ``7.2.22``."""
+        return ".".join(map(str, self.version))
+
+
+def find_qemu(environment: Mapping[str, str]) -> str:
+    """Return the path of the QEMU to use: ``$SVSM_HARNESS_QEMU``, or the first ``qemu-system-x86_64`` on the path.
+
+    :raise HostError: if there is none.
+    """
+    wanted = environment.get("SVSM_HARNESS_QEMU", "qemu-system-x86_64")
+    found = shutil.which(wanted, path=environment.get("PATH"))
+    if found is None:
+        raise HostError(
+            f"there is no {wanted}; `ci/quickstart` installs it, "
+            "or name one by SVSM_HARNESS_QEMU=/path/to/qemu-system-x86_64"
+        )
+    return found
+
+
+async def probe_capabilities(binary: str, cache: Path) -> Capabilities:
+    """Return what ``binary`` can do, from ``cache`` if this very file was asked before.
+
+    :raise HostError: if it cannot be run at all (:class:`LaunchError` with its standard error).
+    """
+    try:
+        identity = Path(binary).stat()
+    except OSError as error:
+        raise HostError(f"cannot read {binary}: {error.strerror}") from error
+    # The modules that a distribution splits off QEMU add types to it, so their directory counts as well.
+    key = f"{Path(binary).resolve()} {identity.st_size} {identity.st_mtime_ns} {_modules_stamp()}"
+    kept = cache / "qemu" / f"{hashlib.sha256(key.encode()).hexdigest()[:24]}.json"
+    if kept.exists():
+        return _from_json(kept.read_text())
+    found = await _ask(binary)
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile("w", dir=kept.parent, delete=False) as file:
+        file.write(_to_json(found))
+    Path(file.name).rename(kept)
+    return found
+
+
+def _modules_stamp() -> int:
+    for folder in ("/usr/lib/x86_64-linux-gnu/qemu", "/usr/lib64/qemu", "/usr/lib/qemu"):
+        if Path(folder).is_dir():
+            return Path(folder).stat().st_mtime_ns
+    return 0
+
+
+async def _ask(binary: str) -> Capabilities:
+    deadline = Deadline.after(_PROBE_S)
+    start_s = monotonic_s()
+    with tempfile.TemporaryDirectory(prefix="svsm-harness-") as folder:
+        stderr = Path(folder) / "stderr"
+        ours, child = socket.socketpair()
+        with ours, child:
+            ours.setblocking(False)
+            argv = [
+                binary,
+                "-machine", "none",
+                "-nodefaults",
+                "-display", "none",
+                "-chardev", f"socket,id=qmp,fd={child.fileno()}",
+                "-mon", "chardev=qmp,mode=control",
+            ]  # fmt: skip
+            async with start_process(argv, stderr, [child.fileno()]) as process:
+                child.close()
+                try:
+                    async with connect_monitor(
+                        ours, lambda: monotonic_s() - start_s, lambda _: None, deadline
+                    ) as monitor:
+                        return await _list(binary, monitor, deadline)
+                except HostError as error:
+                    status = await process.end(Deadline.after(1.0))
+                    raise LaunchError([binary, "-version"], describe_status(status), stderr.read_text()) from error
+
+
+async def _list(binary: str, monitor: Monitor, deadline: Deadline) -> Capabilities:
+    version = await monitor.execute("query-version", None, deadline)
+    machines: dict[str, int] = {}
+    for machine in await monitor.execute("query-machines", None, deadline):
+        for name in (machine["name"], machine.get("alias")):
+            if name is not None:
+                machines[name] = machine["cpu-max"]
+    cpus = await monitor.execute("query-cpu-definitions", None, deadline)
+    types = await monitor.execute("qom-list-types", {"abstract": False}, deadline)
+    pci = await monitor.execute("qom-list-types", {"implements": "pci-device", "abstract": False}, deadline)
+    number = version["qemu"]
+    return Capabilities(
+        binary=binary,
+        version=(number["major"], number["minor"], number["micro"]),
+        package=version["package"],
+        machines=machines,
+        # `host` and `max` are listed by KVM builds or not at all, depending on the version; both always parse.
+        cpus=frozenset(cpu["name"] for cpu in cpus) | {"host", "max"},
+        types=frozenset(kind["name"] for kind in types),
+        pci_types=frozenset(kind["name"] for kind in pci),
+    )
+
+
+def _to_json(found: Capabilities) -> str:
+    return json.dumps(asdict(found), default=sorted)
+
+
+def _from_json(text: str) -> Capabilities:
+    kept = json.loads(text)
+    return Capabilities(
+        binary=kept["binary"],
+        version=tuple(kept["version"]),
+        package=kept["package"],
+        machines=kept["machines"],
+        cpus=frozenset(kept["cpus"]),
+        types=frozenset(kept["types"]),
+        pci_types=frozenset(kept["pci_types"]),
+    )

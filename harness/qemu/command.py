@@ -1,0 +1,235 @@
+"""Build the QEMU command line as data; pure, so that a golden file can hold every line of it.
+
+A command is built against a :class:`Wiring`: how QEMU's character devices are reached. The harness wires them to
+inherited descriptors (nothing to clean up after SIGKILL); a person pasting the line into a shell gets a terminal.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from harness.errors import InputError
+from harness.scenario.model import Machine, Payload
+
+__all__ = [
+    "Accel",
+    "Guest",
+    "QemuCommand",
+    "Stream",
+    "Wiring",
+    "build_command",
+    "default_cpu",
+    "streams_of",
+]
+
+# ISA debug console of SeaBIOS and OVMF (SeaBIOS src/output.c DebugOutputPort; OVMF PcdDebugIoPort).
+_FIRMWARE_PORT = 0x402
+# The VMPL model writes its trace here (guest_payloads/vmpl_model); the port of Bochs' and QEMU's debug console.
+_TRACE_PORT = 0xE9
+# kvm-unit-tests lib/x86/io.c exit(): iobase 0xf4, and QEMU's status is (value << 1) | 1.
+_DEBUG_EXIT_PORT = 0xF4
+# QEMU's CPU emulation before 10.0 breaks cmpxchg16b: with Debian's 7.2, `-cpu max` crashed 12 of 40 Linux boots in
+# many guises, `-cpu max,-cx16` none of 40, and 10.0.2 none of 40 with it. Versions between were not measured.
+_CX16_SOUND_SINCE = (10, 0)
+
+
+class Accel(StrEnum):
+    """Say who executes the guest's instructions."""
+
+    TCG = "tcg"
+    KVM = "kvm"
+
+
+class Stream(StrEnum):
+    """Name a character device of the guest; also the stem of its log file."""
+
+    CONSOLE = "console"
+    FIRMWARE = "firmware"
+    REPORT = "report"
+    TRACE = "trace"
+
+
+@dataclass(frozen=True, slots=True)
+class Guest:
+    """Say what QEMU loads: ``initrd`` is None for a bare-metal payload."""
+
+    kernel: str
+    append: str
+    initrd: str | None = None
+    ssh: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Wiring:
+    """Say how QEMU's character devices are reached.
+
+    ``chardevs`` maps a stream to the text behind ``-chardev`` less its id. ``monitor`` is the same for QMP; None gives
+    a human monitor multiplexed with the console on the terminal.
+    """
+
+    chardevs: Mapping[Stream, str]
+    monitor: str | None
+
+    @classmethod
+    def descriptors(cls, console_fds: Mapping[Stream, int], monitor_fd: int, folder: Path) -> Wiring:
+        """Wire to inherited sockets; QEMU itself writes ``folder/STREAM.log``, so a slow reader loses nothing."""
+        return cls(
+            {
+                stream: f"socket,fd={fd},logfile={_escape(folder / f'{stream}.log')}"
+                for stream, fd in console_fds.items()
+            },
+            f"socket,fd={monitor_fd}",
+        )
+
+    @classmethod
+    def terminal(cls, streams: tuple[Stream, ...]) -> Wiring:
+        """Wire the console to the terminal and the other streams to files in the current folder."""
+        chardevs = {stream: f"file,path={stream}.log" for stream in streams}
+        return cls({**chardevs, Stream.CONSOLE: "stdio,mux=on,signal=off"}, None)
+
+
+@dataclass(frozen=True, slots=True)
+class QemuCommand:
+    """Hold a command line: the binary, and each option with its value as one tuple."""
+
+    binary: str
+    options: tuple[tuple[str, ...], ...]
+
+    @property
+    def argv(self) -> tuple[str, ...]:
+        """Flatten to the words that are executed."""
+        return (self.binary, *(word for option in self.options for word in option))
+
+    def shell(self) -> str:
+        """Render for a shell, an option a line."""
+        return " \\\n  ".join([shlex.quote(self.binary), *map(shlex.join, self.options)])
+
+
+def _escape(path: Path | str) -> str:
+    # In a QEMU option list a comma inside a value is doubled (QEMU docs/system/invocation, util/qemu-option.c).
+    return str(path).replace(",", ",,")
+
+
+def default_cpu(accel: Accel, version: tuple[int, ...]) -> str:
+    """Choose the CPU model where the scenario names none: everything the accelerator has that works."""
+    if accel is Accel.KVM:
+        return "host"
+    return "max" if version >= _CX16_SOUND_SINCE else "max,-cx16"
+
+
+def streams_of(machine: Machine, payload: Payload | None) -> tuple[Stream, ...]:
+    """List the character devices of a guest: always its console, and what this kind of guest has besides."""
+    streams = [Stream.CONSOLE]
+    # A debug console is an ISA device; microvm has an ISA bus for it only with a serial port, which it always has here.
+    if payload is None:
+        streams.append(Stream.FIRMWARE)
+    else:
+        if payload.report_port == "com2":
+            streams.append(Stream.REPORT)
+        if payload.trace != "none":
+            streams.append(Stream.TRACE)
+    return tuple(streams)
+
+
+def build_command(
+    binary: str,
+    version: tuple[int, ...],
+    accel: Accel,
+    machine: Machine,
+    guest: Guest,
+    wiring: Wiring,
+    payload: Payload | None = None,
+) -> QemuCommand:
+    """Build the command line of one boot.
+
+    :raise InputError: if the machine has no place for something that the scenario asks for.
+    """
+    options: list[tuple[str, ...]] = [
+        # -nodefaults and -no-user-config: the guest has what is listed here and nothing else.
+        ("-nodefaults",),
+        ("-no-user-config",),
+        ("-display", "none"),
+        ("-machine", ",".join(_machine_words(machine, accel))),
+        ("-cpu", machine.cpu or default_cpu(accel, version)),
+        ("-smp", str(machine.vcpus)),
+        ("-m", f"size={machine.memory}B" if machine.memory % (1 << 20) else f"size={machine.memory >> 20}M"),
+    ]
+    if machine.type != "microvm":
+        options.append(("-vga", "none"))
+    if wiring.monitor is not None:
+        # Start stopped: the monitor, the consoles and the trace listen before the first guest instruction.
+        options.append(("-S",))
+    # A guest that resets or powers off stays, stopped, until its state has been read: a reset loop ends at once.
+    options.append(("-action", "reboot=shutdown,shutdown=pause"))
+    if machine.firmware is not None:
+        options.append(("-bios", machine.firmware))
+    options += [("-kernel", guest.kernel)]
+    if guest.initrd is not None:
+        options.append(("-initrd", guest.initrd))
+    if guest.append:
+        options.append(("-append", guest.append))
+    options += _characters(wiring, payload)
+    if guest.ssh:
+        options += _network(machine)
+    if machine.rng:
+        # From the host's pool, so that a guest without rdrand does not wait for entropy.
+        options += [
+            ("-object", "rng-random,id=rng0,filename=/dev/urandom"),
+            ("-device", _virtio("rng", machine) + ",rng=rng0"),
+        ]
+    options += [("-device", device) for device in machine.devices]
+    options += [(word,) for word in machine.options]
+    return QemuCommand(binary, tuple(options))
+
+
+def _machine_words(machine: Machine, accel: Accel) -> list[str]:
+    words = [machine.type, f"accel={accel}"]
+    if machine.irqchip is not None:
+        if accel is not Accel.KVM:
+            # Under TCG every interrupt controller is QEMU's own, and QEMU refuses the option's split form.
+            raise InputError(
+                f"machine.irqchip: {machine.irqchip} places KVM's interrupt controllers, but this boot uses {accel}; "
+                "put it under platforms: kvm:"
+            )
+        words.append(f"kernel-irqchip={machine.irqchip}")
+    return words
+
+
+def _virtio(kind: str, machine: Machine) -> str:
+    # microvm has virtio-mmio slots and no PCI bus (QEMU docs/system/i386/microvm).
+    return f"virtio-{kind}-device" if machine.type == "microvm" else f"virtio-{kind}-pci"
+
+
+def _network(machine: Machine) -> list[tuple[str, ...]]:
+    # Port 0 lets the kernel choose a free port; `info usernet` tells which, so no two boots can want the same.
+    # restrict=on: the guest is reached by SSH and reaches nothing itself.
+    device = _virtio("net", machine) + ",netdev=net0"
+    if machine.type != "microvm":
+        device += ",romfile="  # nothing boots from the network: no option ROM to run
+    return [("-netdev", "user,id=net0,restrict=on,hostfwd=tcp:127.0.0.1:0-:22"), ("-device", device)]
+
+
+def _characters(wiring: Wiring, payload: Payload | None) -> list[tuple[str, ...]]:
+    options: list[tuple[str, ...]] = []
+    for stream, backend in wiring.chardevs.items():
+        kind, _, rest = backend.partition(",")
+        options.append(("-chardev", f"{kind},id={stream}" + (f",{rest}" if rest else "")))
+    options.append(("-serial", f"chardev:{Stream.CONSOLE}"))
+    if Stream.REPORT in wiring.chardevs:
+        options.append(("-serial", f"chardev:{Stream.REPORT}"))
+    if Stream.FIRMWARE in wiring.chardevs:
+        options.append(("-device", f"isa-debugcon,iobase={_FIRMWARE_PORT:#x},chardev={Stream.FIRMWARE}"))
+    if Stream.TRACE in wiring.chardevs:
+        options.append(("-device", f"isa-debugcon,iobase={_TRACE_PORT:#x},chardev={Stream.TRACE}"))
+    if payload is not None and payload.debug_exit:
+        options.append(("-device", f"isa-debug-exit,iobase={_DEBUG_EXIT_PORT:#x},iosize=0x4"))
+    if wiring.monitor is None:
+        options.append(("-mon", f"chardev={Stream.CONSOLE},mode=readline"))
+    else:
+        kind, _, rest = wiring.monitor.partition(",")
+        options += [("-chardev", f"{kind},id=qmp,{rest}"), ("-mon", "chardev=qmp,mode=control")]
+    return options

@@ -1,0 +1,98 @@
+"""Follow one character device of a guest live, with bounded memory, while QEMU itself writes the log."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import socket
+from collections.abc import Callable
+
+from harness.clock import Deadline
+from harness.evidence.records import Chunk
+
+__all__ = ["Console"]
+
+# What a late `wait` can still see. A console that has scrolled on by more than this since is searched from here.
+_WINDOW_BYTES = 1 << 20
+_READ_BYTES = 1 << 16
+# The longest match that may begin in one read and end in a later one.
+_MATCH_BYTES = 4096
+# A chunk for each read of a flooding console would grow without bound; within this time the first read's
+# time stands for all.
+_CHUNK_SPACING_S = 0.005
+
+
+class Console:
+    """Keep the end of what a device said, when it grew, and how many bytes there were.
+
+    ``total_bytes`` counts everything that arrived, so that a log cut by a full disk is noticed.
+    """
+
+    def __init__(self, channel: socket.socket, now_s: Callable[[], float]) -> None:
+        """Take our end of the socket, and the clock of the record."""
+        self._channel = channel
+        self._now_s = now_s
+        self._window = bytearray()
+        self._grown = asyncio.Condition()
+        self._cursor = 0
+        self.total_bytes = 0
+        self.chunks: list[Chunk] = []
+        self.closed = False
+
+    async def follow(self, saw: Callable[[bytes], None] | None = None) -> None:
+        """Read until QEMU closes the device; ``saw`` gets each piece as it arrives. Run as a task."""
+        loop = asyncio.get_running_loop()
+        try:
+            while piece := await loop.sock_recv(self._channel, _READ_BYTES):
+                await self._take(piece)
+                if saw is not None:
+                    saw(piece)
+        except ConnectionError:
+            pass  # QEMU was killed: the same end as an orderly one
+        finally:
+            self.closed = True
+            async with self._grown:
+                self._grown.notify_all()
+
+    async def _take(self, piece: bytes) -> None:
+        self.total_bytes += len(piece)
+        now_s = self._now_s()
+        if self.chunks and now_s - self.chunks[-1].at_s < _CHUNK_SPACING_S:
+            self.chunks[-1] = Chunk(self.total_bytes, self.chunks[-1].at_s)
+        else:
+            self.chunks.append(Chunk(self.total_bytes, now_s))
+        async with self._grown:
+            self._window += piece
+            if len(self._window) > 2 * _WINDOW_BYTES:
+                del self._window[:-_WINDOW_BYTES]
+            self._grown.notify_all()
+
+    async def send(self, data: bytes) -> None:
+        """Write to the guest's side of the device, as a person typing would."""
+        await asyncio.get_running_loop().sock_sendall(self._channel, data)
+
+    def tail(self, size_bytes: int) -> bytes:
+        """Return at most the last ``size_bytes`` that arrived."""
+        return bytes(self._window[-size_bytes:])
+
+    async def wait_for(self, pattern: re.Pattern[bytes], deadline: Deadline, *, anywhere: bool = False) -> bytes:
+        """Return the first match behind the last one that a wait returned; text that came before the wait counts.
+
+        ``anywhere`` looks from the beginning, and leaves the place of the next wait as it was.
+
+        :raise TimeoutError: if there is none by the deadline.
+        :raise EOFError: if the device closed without one.
+        """
+        begin = 0 if anywhere else self._cursor
+        searched = begin
+        async with deadline.limit(), self._grown:
+            while True:
+                dropped = self.total_bytes - len(self._window)
+                if match := pattern.search(self._window, max(0, searched - dropped)):
+                    if not anywhere:
+                        self._cursor = dropped + match.end()
+                    return match.group()
+                searched = max(begin, self.total_bytes - _MATCH_BYTES)
+                if self.closed:
+                    raise EOFError("QEMU closed the console")
+                await self._grown.wait()

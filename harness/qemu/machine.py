@@ -1,0 +1,171 @@
+"""Bring up one QEMU with its monitor and consoles, and take all of it down again."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import socket
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TextIO
+
+from harness.clock import Deadline, monotonic_s
+from harness.errors import HarnessBug, HostError, LaunchError
+from harness.qemu.command import QemuCommand, Stream, Wiring
+from harness.qemu.console import Console
+from harness.qemu.monitor import Monitor, MonitorLost, QmpRefused, connect_monitor
+from harness.qemu.process import QemuProcess, describe_status, start_process
+
+__all__ = ["VirtualMachine", "launch"]
+
+# What QEMU said when it refused its command line is a few lines; more than this is a flood.
+_STDERR_TAIL_BYTES = 4096
+# A QEMU that was told to quit has nothing left to do but flush and exit.
+_QUIT_S = 3.0
+
+
+@dataclass
+class VirtualMachine:
+    """Be one QEMU that is up; the guest runs once :meth:`start` was called.
+
+    ``started_s`` is on :func:`~harness.clock.monotonic_s`; every time in the record counts from it.
+    """
+
+    process: QemuProcess
+    monitor: Monitor
+    consoles: Mapping[Stream, Console]
+    started_s: float
+    followers: list[asyncio.Task[None]] = field(default_factory=list)
+    asked_to_end: bool = False
+
+    def now_s(self) -> float:
+        """Return the seconds since QEMU was started."""
+        return monotonic_s() - self.started_s
+
+    @property
+    def console(self) -> Console:
+        """Return the guest's first console."""
+        return self.consoles[Stream.CONSOLE]
+
+    async def start(self, deadline: Deadline) -> None:
+        """Let the guest run.
+
+        :raise MonitorLost, QmpRefused: as :meth:`Monitor.execute`.
+        """
+        await self.monitor.execute("cont", None, deadline)
+
+    async def forwarded_port(self, deadline: Deadline) -> int:
+        """Ask which port of this machine leads to the guest's SSH.
+
+        :raise HostError: if QEMU's answer has no forwarded port (QEMU ``info usernet``, net/slirp.c).
+        """
+        text = await self.monitor.human("info usernet", deadline)
+        match = re.search(r"HOST_FORWARD\]\s+\d+\s+127\.0\.0\.1\s+(\d+)\s+\S+\s+22\b", text)
+        if match is None:
+            raise HostError(f"QEMU forwards no port to the guest's SSH; `info usernet` says: {text.strip()!r}")
+        return int(match[1])
+
+    async def quit(self) -> int:
+        """End QEMU by its monitor, by a signal if that fails, and return how it ended."""
+        self.asked_to_end = True
+        deadline = Deadline.after(_QUIT_S)
+        if self.process.status is None:
+            # Refused or unheard, it is ending already or does not listen: the process decides.
+            with suppress(MonitorLost, QmpRefused):
+                await self.monitor.execute("quit", None, deadline)
+        status = await self.process.end(deadline)
+        await self.drain(Deadline.after(_QUIT_S))
+        return status
+
+    async def drain(self, deadline: Deadline) -> None:
+        """Read the consoles to their end, after QEMU has gone.
+
+        :raise TimeoutError: never; what is not read by the deadline shows as a log longer than was followed.
+        """
+        await asyncio.wait(self.followers, timeout=deadline.remaining_s)
+
+
+@asynccontextmanager
+async def launch(
+    build: Callable[[Wiring], QemuCommand],
+    streams: Sequence[Stream],
+    folder: Path,
+    deadline: Deadline,
+    *,
+    fds: Sequence[int] = (),
+    saw: Callable[[Stream, bytes], None] | None = None,
+) -> AsyncIterator[VirtualMachine]:
+    """Start the QEMU that ``build`` describes and yield it, stopped before its first guest instruction.
+
+    ``folder`` gets ``STREAM.log`` from QEMU itself, ``qemu.stderr``, ``qmp.jsonl`` and ``qemu.sh``. ``fds`` are further
+    descriptors that QEMU inherits. ``saw`` is called with each piece of console text. QEMU is gone when the body ends.
+
+    :raise LaunchError: if QEMU ends before it greets; carries its standard error and a line for a shell.
+    """
+    async with AsyncExitStack() as stack:
+        ours: dict[Stream, socket.socket] = {}
+        with ExitStack() as theirs:  # QEMU's ends: closed here once it has them, so that its end is our end-of-file
+            child_fds: dict[Stream, int] = {}
+            for stream in streams:
+                ours[stream], child = _pair(stack, theirs)
+                child_fds[stream] = child.fileno()
+            channel, monitor_child = _pair(stack, theirs)
+            command = build(Wiring.descriptors(child_fds, monitor_child.fileno(), folder))
+            by_hand = build(Wiring.terminal(tuple(streams)))
+            (folder / "qemu.sh").write_text(
+                f"#!/bin/sh\n# The same machine, with its console on this terminal.\n{by_hand.shell()}\n"
+            )
+            started_s = monotonic_s()
+            process = await stack.enter_async_context(
+                start_process(command.argv, folder / "qemu.stderr", [*fds, *child_fds.values(), monitor_child.fileno()])
+            )
+
+        def now_s() -> float:
+            return monotonic_s() - started_s
+
+        journal = stack.enter_context((folder / "qmp.jsonl").open("a", encoding="utf-8"))
+        try:
+            monitor = await stack.enter_async_context(connect_monitor(channel, now_s, _line_writer(journal), deadline))
+        except HostError as error:
+            status = await process.end(Deadline.after(1.0))
+            raise LaunchError(by_hand.argv, describe_status(status), _tail(folder / "qemu.stderr")) from error
+        consoles = {stream: Console(end, now_s) for stream, end in ours.items()}
+        machine = VirtualMachine(process, monitor, consoles, started_s)
+        for stream, console in consoles.items():
+            machine.followers.append(asyncio.create_task(console.follow(_saw_of(stream, saw))))
+        stack.push_async_callback(_cancel, machine.followers)
+        yield machine
+
+
+def _pair(stack: AsyncExitStack, theirs: ExitStack) -> tuple[socket.socket, socket.socket]:
+    ours, child = socket.socketpair()
+    ours.setblocking(False)
+    stack.callback(ours.close)
+    theirs.callback(child.close)
+    return ours, child
+
+
+def _line_writer(file: TextIO) -> Callable[[str], None]:
+    def write(line: str) -> None:
+        file.write(line + "\n")
+        file.flush()  # the journal is evidence: what was said before a SIGKILL must be readable after it
+
+    return write
+
+
+def _saw_of(stream: Stream, saw: Callable[[Stream, bytes], None] | None) -> Callable[[bytes], None] | None:
+    return None if saw is None else lambda piece: saw(stream, piece)
+
+
+async def _cancel(tasks: Sequence[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    for result in await asyncio.gather(*tasks, return_exceptions=True):
+        if isinstance(result, Exception):
+            raise HarnessBug(f"a console follower failed: {result!r}") from result
+
+
+def _tail(path: Path) -> str:
+    return path.read_bytes()[-_STDERR_TAIL_BYTES:].decode(errors="replace")

@@ -1,0 +1,1 @@
+"""Keep what was observed, so that nothing recorded is lost or half-written, and read it back."""

@@ -1,0 +1,65 @@
+"""Write files so that a reader finds them whole or not at all, also after a power cut."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import tempfile
+from pathlib import Path
+
+from harness.errors import HostError
+
+__all__ = ["append_line", "write_whole"]
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write ``data`` to ``path`` in one step: a temporary file beside it, flushed to the disk, then renamed.
+
+    :raise HostError: if the disk is full or the folder cannot be written; ``path`` is as it was.
+    """
+    try:
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(name).chmod(0o644)
+            Path(name).replace(path)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise cannot_write(path, error) from error
+
+
+def append_line(path: Path, line: bytes) -> None:
+    """Append one line, in one write, and flush it to the disk; processes may do so at the same time.
+
+    A line that a crash or a full disk cut short is ended first, so that it cannot swallow this one.
+
+    :raise HostError: if it cannot be written whole; what was written of it is taken back.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)  # freed by close, also a dead process's
+            end = os.fstat(descriptor).st_size
+            cut = end > 0 and os.pread(descriptor, 1, end - 1) != b"\n"
+            data = (b"\n" if cut else b"") + line + b"\n"
+            written = os.write(descriptor, data)
+            if written != len(data):
+                os.ftruncate(descriptor, end)
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise cannot_write(path, error) from error
+
+
+def cannot_write(path: Path, error: OSError) -> HostError:
+    """Make the error for a file that could not be written, with what to do."""
+    what_to_do = "free some space" if error.errno == errno.ENOSPC else "choose another folder with --results"
+    return HostError(f"cannot write {path}: {error.strerror}; {what_to_do}")
