@@ -21,16 +21,13 @@ die() {
 
 # timed TITLE FIX COMMAND…: the command's output is kept back and shown only if it fails, then dies with FIX.
 timed() {
-    local what=$1 fix=$2 log start=$SECONDS
+    local what=$1 fix=$2 output start=$SECONDS
     shift 2
     say "$what"
-    log=$(mktemp)
-    if ! "$@" >"$log" 2>&1 </dev/null; then
-        tail -n 25 "$log" | sed 's/^/    | /' >&2
-        rm -f "$log"
+    if ! output=$("$@" 2>&1 </dev/null); then
+        tail -n 25 <<<"$output" | sed 's/^/    | /' >&2
         die "'$*' failed after $((SECONDS - start)) s." "$fix"
     fi
-    rm -f "$log"
     if ((SECONDS - start > 2)); then
         say "  took $((SECONDS - start)) s"
     fi
