@@ -18,10 +18,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests" / "evidence"))
 
-from synthetic_trace import write_chunks  # noqa: E402
+from synthetic_trace import write_chunks
 
-from harness.evidence.ftrace import Decoder  # noqa: E402
-from harness.evidence.trace_text import KNOWN_EVENTS  # noqa: E402
+from harness.evidence.ftrace import Decoder
+from harness.evidence.trace_text import KNOWN_EVENTS
 
 SWITCHES_AND_IRQS = frozenset(
     {
