@@ -121,7 +121,7 @@ def format_duration(duration_s: float) -> str:
 
 
 def format_rate(fraction: float) -> str:
-    """Render a fraction of 1 as a percentage with two significant digits (three from 99% on): ``5.8%``, ``0.34%``, ``100%``."""
+    """Render a fraction of 1 as a percentage with two significant digits, three from 99% on: ``5.8%``, ``0.34%``."""
     percent = fraction * 100
     # Three digits near 100%, where 99.6% must not read 100%; plain decimals where "g" would turn to exponents.
     if percent >= 99:

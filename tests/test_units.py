@@ -37,7 +37,7 @@ def test_sizes(text: str, size_bytes: int) -> None:
         ("0.3K", "'0.3K' is not a whole number of bytes"),
         ("-1M", "'-1M' is no size; write a number and a unit, such as 512M or 2G"),
         ("", "'' is no size; write a number and a unit, such as 512M or 2G"),
-        ("٥M", "'٥M' is no size; write a number and a unit, such as 512M or 2G"),
+        ("\u0665M", "'\u0665M' is no size; write a number and a unit, such as 512M or 2G"),
         ("9" * 400 + "M", f"'{'9' * 400}M' is no size; write a number and a unit, such as 512M or 2G"),
     ],
 )

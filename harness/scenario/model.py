@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, WithJsonSchema, field_validator, model_validator
+from pydantic import AfterValidator, Field, WithJsonSchema, field_validator, model_validator
 
 from harness.scenario.base import Model
 from harness.scenario.quantities import Bytes, GuestPath, Rate
@@ -34,6 +34,15 @@ class Platform(StrEnum):
 
 _Required = Annotated[str, Field(pattern=r"^(device|machine|object):[A-Za-z0-9._,-]+$")]
 _ModuleName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]
+
+
+def _device(value: str) -> str:
+    if not value or value.startswith("-"):
+        raise ValueError(f"{value!r} is no device; write only the value of -device, such as virtio-rng-pci")
+    return value
+
+
+_Device = Annotated[str, AfterValidator(_device)]
 
 
 class Machine(Model):
@@ -64,7 +73,7 @@ class Machine(Model):
     firmware: str | None = Field(
         default=None, min_length=1, description="Path of the firmware image (-bios). Left out: QEMU's default."
     )
-    devices: tuple[str, ...] = Field(
+    devices: tuple[_Device, ...] = Field(
         default=(), description="Further devices, each as the value of one -device: virtio-rng-pci,id=rng0."
     )
     options: tuple[str, ...] = Field(
@@ -83,14 +92,6 @@ class Machine(Model):
         pattern=r"^\d+(\.\d+){0,2}$",
         description='The oldest QEMU that will do, in quotes: "8.2". An older one makes the verdict UNSUPPORTED.',
     )
-
-    @field_validator("devices")
-    @classmethod
-    def _each_named(cls, devices: tuple[str, ...]) -> tuple[str, ...]:
-        for device in devices:
-            if not device or device.startswith("-"):
-                raise ValueError(f"{device!r} is no device; write only the value of -device, such as virtio-rng-pci")
-        return devices
 
 
 class Guest(Model):

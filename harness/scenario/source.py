@@ -88,6 +88,7 @@ class _Tree:
         self._anchors: dict[str, tuple[Node, int]] = {}
         self._documents = 0
         self._count = 0
+        self._surprised: set[Mark] = set()
 
     def take(self, event: yaml.Event) -> None:
         start = event.start_mark
@@ -145,12 +146,15 @@ class _Tree:
             return ScalarNode(read_unquoted(event.value), event.value, mark)
         except Surprise as surprise:
             self._problems.append(mark.problem(str(surprise)))
+            self._surprised.add(mark)
             return ScalarNode(surprise.meant, event.value, mark)
 
     def _mapping(self, done: _Open) -> MappingNode:
         items: list[tuple[ScalarNode, Node]] = []
         seen: dict[str, Mark] = {}
         for key, value in zip(done.items[::2], done.items[1::2], strict=True):
+            if key.mark in self._surprised:
+                continue
             if not isinstance(key, ScalarNode) or key.value is None or isinstance(key.value, bool | float):
                 self._problems.append(key.mark.problem("a key must be text or a whole number; quote it"))
             elif key.text == "<<" and key.unquoted:
@@ -182,8 +186,10 @@ def _syntax(error: yaml.YAMLError, text: str, file: str) -> Problem:
     what = getattr(error, "problem", None) or getattr(error, "context", None) or str(error)
     lines = _LINE_BREAK.split(text)
     # At the end of the file libyaml points behind the last line.
-    line = min(place.line, len(lines) - 1) if place is not None else 0
-    column = min(place.column, len(lines[line])) if place is not None else 0
+    line, column = (place.line, place.column) if place is not None else (0, 0)
+    if line >= len(lines):
+        line, column = len(lines) - 1, len(lines[-1])
+    column = min(column, len(lines[line]))
     hint = next((hint for start, hint in _HINTS.items() if what.startswith(start)), "")
     if what.startswith("found character that cannot start any token"):
         character = lines[line][column : column + 1]

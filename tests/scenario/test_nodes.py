@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+import pytest
+
+from harness.scenario.nodes import describe, locate
+
+from .sample import tree
+
+TEXT = "a:\n  - {b: 1}\n  - c\n"
+
+
+@pytest.mark.parametrize(
+    ("path", "key", "place"),
+    [
+        (("a",), False, (2, 3)),
+        (("a",), True, (1, 1)),
+        (("a", 0, "b"), False, (2, 9)),
+        (("a", 0, "b"), True, (2, 6)),
+        (("a", 1), False, (3, 5)),
+        (("a", 0, "missing"), False, (2, 5)),
+        (("a", 9), False, (2, 3)),
+        (("a", "union-member", 1), False, (3, 5)),
+        ((), False, (1, 1)),
+    ],
+)
+def test_locate(path: tuple[str | int, ...], key: bool, place: tuple[int, int]) -> None:
+    mark, _ = locate(tree(TEXT), path, key=key)
+    assert (mark.line, mark.column) == place
+
+
+def test_describe() -> None:
+    values = [value for _, value in tree(f"{{a: x, b: 0x10, c: null, d: [1], e: {{}}, f: true, g: {'y' * 70}}}").items]
+    assert [describe(value) for value in values] == [
+        "the text 'x'", "0x10", "nothing", "a list", "a mapping", "true", f"the text '{'y' * 57}...'",
+    ]  # fmt: skip
