@@ -70,16 +70,23 @@ def with_parents(entries: Iterable[Entry]) -> tuple[Entry, ...]:
 def archive(entries: Iterable[Entry]) -> bytes:
     """Return the archive, padded to 512 bytes, so that another archive may follow it directly.
 
-    :raise ValueError: for a relative path, or a file of 4 GiB or more, which the format cannot hold.
+    :raise ValueError: for a path that is not plain and absolute, or a file of 4 GiB or more, which the format cannot
+        hold.
     """
     parts: list[bytes] = []
     for number, entry in enumerate(entries, start=1):
-        if not entry.path.startswith("/"):
-            raise ValueError(f"{entry.path!r} is not absolute; a path of the guest starts with /")
+        _check_path(entry.path)
         parts.append(_member(number, entry.path.lstrip("/"), entry))
     parts.append(_member(0, _TRAILER, Entry("/", 0)))
     body = b"".join(parts)
     return body + bytes(-len(body) % 512)
+
+
+# The kernel would take "..", and cpio(1) would refuse it: what a path means must not depend on the reader.
+def _check_path(path: str) -> None:
+    plain = PurePosixPath(path)
+    if not plain.is_absolute() or str(plain) != path or path == "/" or ".." in plain.parts or "\0" in path:
+        raise ValueError(f"{path!r} is no path of a file in the guest; write it absolute and plain, such as /etc/name")
 
 
 def _member(number: int, name: str, entry: Entry) -> bytes:

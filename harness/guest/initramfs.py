@@ -3,8 +3,8 @@
 The archive is uncompressed: unpacking is then a copy, where decompressing would run under emulation, and the file
 never leaves this machine.
 
-Two names in the cache. ``images/<key>.cpio`` is the archive; its key is the digest of everything inside. Reading all
-that for every boot would cost more than building it, so ``images/<inputs>.json`` remembers, for one set of inputs
+Two names in the cache. ``images/<key>.cpio`` is the archive; its key is its digest. Building it anew for
+every boot only to find that out would be slow, so ``images/<inputs>.json`` remembers, for one set of inputs
 named by path, size and mtime_ns, which parts went in and which key came out. A part whose size or mtime_ns has
 changed since is read again.
 """
@@ -55,7 +55,7 @@ class GuestImage:
     """Be a kernel and an initramfs that fits it.
 
     ``parts`` maps the guest path of everything that was copied in (init, busybox, dropbear, libraries, modules) to
-    its SHA-256, in hexadecimal. ``key`` is the SHA-256 over them and names the file.
+    its SHA-256, in hexadecimal. ``key`` is the SHA-256 of the archive and names the file.
     """
 
     kernel: GuestKernel
@@ -119,6 +119,8 @@ def build_image(
         known = _recall(memo, folder, kernel)
         if known is not None:
             return known
+        for abandoned in folder.glob(".build-*"):
+            abandoned.unlink()
         libraries = [_Part(str(path), path, 0o755) for path in shared_libraries(tools.dropbear)]
         return _build(kernel, [*fixed, *libraries], modules, memo)
 
@@ -176,7 +178,7 @@ def _build(kernel: GuestKernel, programs: list[_Part], modules: list[_Part], mem
         parts[part.to] = hashlib.sha256(content).hexdigest()
         entries.append(cpio.file(part.to, content, part.mode))
     content = cpio.archive(cpio.with_parents(entries))
-    key = _digest([_LAYOUT, kernel.sha256, hashlib.sha256(content).hexdigest()])
+    key = hashlib.sha256(content).hexdigest()
     image = GuestImage(kernel, memo.parent / f"{key}.cpio", parts, key)
     _write(image.initramfs, content)
     _write(memo, json.dumps({"key": key, "bytes": len(content), "parts": parts, "stamps": stamps}).encode())

@@ -91,6 +91,8 @@ def _fetch(meta: str, folder: Path) -> None:
         raise HostError(f"the package lists know no kernel behind {meta}; run `apt-get update` as root, then try again")
     more = [concrete_packages(_run(["apt-cache", "depends", name], "run `apt-get update`")) for name in packages]
     wanted = dict.fromkeys([*packages, *(name for names in more for name in names)])
+    for abandoned in folder.parent.glob(".fetch-*"):
+        shutil.rmtree(abandoned, ignore_errors=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".fetch-") as scratch:
         downloads, root = Path(scratch) / "packages", Path(scratch) / "root"
         downloads.mkdir()
@@ -117,7 +119,7 @@ def _modules_dir(folder: Path) -> Path | None:
 
 
 def _family(os_release: str) -> str:
-    found = re.finditer(r"^(ID|ID_LIKE)=\"?([^\"\n]*)\"?$", os_release, re.MULTILINE)
+    found = re.finditer(r"^(ID|ID_LIKE)=['\"]?([^'\"\n]*)['\"]?$", os_release, re.MULTILINE)
     fields: dict[str, str] = {match[1]: match[2] for match in found}
     names = [fields.get("ID", ""), *fields.get("ID_LIKE", "").split()]
     known = [name for name in names if name in _META_PACKAGES or name in _INSTALL_HINTS]

@@ -8,7 +8,8 @@ drained as data comes; ``recv_exit_status()`` before draining hangs (#448), so i
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
 from harness.guest.ssh_errors import SshLost
@@ -74,11 +75,20 @@ class RemoteProcess:
         except OSError:
             self._check_alive()
 
-    async def feed(self, content: bytes) -> None:
-        """Write ``content`` to the command's standard input and end that input.
+    @asynccontextmanager
+    async def fed(self, content: bytes) -> AsyncIterator[None]:
+        """Write ``content`` to the command's standard input, and end that input, while the body runs.
 
-        :raise SshLost: when the session broke.
+        A session that breaks meanwhile shows in :meth:`receive`.
         """
+        feeding = asyncio.create_task(self._feed(content))
+        try:
+            yield
+        finally:
+            feeding.cancel()
+            await asyncio.gather(feeding, return_exceptions=True)
+
+    async def _feed(self, content: bytes) -> None:
         if content:
             await self.send(content)
         with suppress(OSError, EOFError):

@@ -70,12 +70,11 @@ class GuestShell:
         status, timed_out = None, False
         try:
             async with deadline.limit(), self.process(command) as process:
-                async with asyncio.TaskGroup() as group:
-                    group.create_task(process.feed(stdin))
+                async with process.fed(stdin):
                     while (data := await process.receive()) is not None:
                         out.add(data[0])
                         err.add(data[1])
-                status = await process.status()
+                    status = await process.status()
         except TimeoutError:
             timed_out = True
         truncated = out.truncated or err.truncated
@@ -90,15 +89,22 @@ class GuestShell:
         """
         channels: list[paramiko.Channel] = []
 
+        left = False
+
         def start() -> None:
             channels.append(self._transport.open_session())
-            channels[0].exec_command(command)
+            # The guest may answer only after the caller has given up.
+            if left:
+                channels[0].close()
+            else:
+                channels[0].exec_command(command)
 
         try:
             await self._blocking(start, command)
             with RemoteProcess(channels[0], command) as process:
                 yield process
         finally:
+            left = True
             for channel in channels:
                 channel.close()
 

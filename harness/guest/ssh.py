@@ -157,9 +157,10 @@ async def _session(
         await answered.happened()
         if not transport.is_authenticated():
             cause = transport.get_exception()
-            if not isinstance(cause, paramiko.AuthenticationException):
-                raise _NotYet from (cause or EOFError("the connection closed during the login"))
-            raise SshUnreachable(address, port, 1, cause)
+            # A transport that still runs was told no; asking again would change nothing.
+            if transport.is_active() or isinstance(cause, paramiko.AuthenticationException):
+                raise SshUnreachable(address, port, 1, cause or PermissionError("the guest refused our key"))
+            raise _NotYet from (cause or EOFError("the connection closed during the login"))
     except BaseException:
         await _close(transport)
         raise
@@ -185,5 +186,7 @@ async def _close(transport: paramiko.Transport) -> None:
         transport.close()
         transport.sock.close()
         transport.join()
+        # Ends paramiko's timer thread, which a connection that ends in the key exchange would leave behind.
+        transport.packetizer.complete_handshake()
 
     await asyncio.shield(asyncio.to_thread(close))
