@@ -59,6 +59,8 @@ WRONG = [
     (HEAD + "matrix: {vcpus: [1, many]}", ["s.yaml:3:21: machine.vcpus must be a whole number, not the text 'many'"]),
     (HEAD + "matrix: {machine.vcpu: [1]}", [
         "s.yaml:3:25: unknown key 'vcpu' in machine (did you mean 'vcpus'?); allowed: type, vcpus, memory, accel, cpu, irqchip, firmware, devices, options, network, features, rng, min_qemu"]),
+    (HEAD + "vars: 7", ["s.yaml:3:7: vars must be a mapping, not 7"]),
+    (HEAD + "matrix: [vcpus]", ["s.yaml:3:9: matrix must be a mapping, not a list"]),
     (HEAD + "vars: {a: [1]}", ["s.yaml:3:11: the variable 'a' must be text or a number, not a list"]),
     (HEAD + "vars: {a b: 1}", ["s.yaml:3:8: 'a b' is no name of a variable: letters, digits and _, - or ."]),
     (HEAD + "guest: {append: '${what}'}", [
@@ -88,6 +90,8 @@ WRONG = [
         "s.yaml:5:19: another step is called 'a' (line 4)"]),
     (HEAD + "guest: {ssh: false}\nsteps: [{guest: x}]", [
         "s.yaml:4:10: guest needs SSH in a Linux guest, and guest.ssh is false"]),
+    (HEAD + "guest: {ssh: false}\nsteps: [{qmp: stop}, {qmp: {execute: x, paced_by: {source: a, each: 1}}}]", [
+        "s.yaml:4:22: paced_by needs SSH in a Linux guest, and guest.ssh is false"]),
     (HEAD + "payload: vmpl_model\nsteps: [{wait: {interrupts: {source: a, increase: 1}}}]", [
         "s.yaml:4:10: wait: interrupts needs SSH in a Linux guest, and a payload runs here"]),
     (HEAD + "expect: [{vcpu_online: 1}]", [
