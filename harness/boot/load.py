@@ -15,8 +15,10 @@ from harness.errors import InputError
 from harness.guest.initramfs import GuestImage
 from harness.guest.parameters import kernel_parameters
 from harness.guest.secrets import BootSecrets, initramfs_memfd, make_secrets, overlay_cpio
+from harness.host.tsc import tsc_khz
+from harness.qemu.command import Accel
 from harness.qemu.command import Guest as Loaded
-from harness.scenario.model import Guest
+from harness.scenario.model import Guest, Machine
 from harness.scenario.setting import Setting
 
 __all__ = ["Load", "prepare_load"]
@@ -57,21 +59,21 @@ class Load:
         )
 
 
-async def prepare_load(setting: Setting, site: Site) -> Load:
+async def prepare_load(setting: Setting, site: Site, accel: Accel) -> Load:
     """Build or find everything that the setting's guest or payload needs.
 
     :raise InputError: if a file that the scenario names cannot be used.
     :raise HostError: if this machine lacks a part.
     """
     if setting.guest is not None:
-        return _linux(setting.guest, setting.machine.network, await site.image(setting.guest), setting.machine.type)
+        return _linux(setting.guest, setting.machine, accel, await site.image(setting.guest))
     assert setting.payload is not None  # Setting: exactly one of both
     image = await find_payload(setting.payload.image, site)
     digest = hashlib.sha256(await asyncio.to_thread(image.read_bytes)).hexdigest()
     return Load(image, setting.payload.args, None, b"", None, False, {f"payload {setting.payload.image}": digest})
 
 
-def _linux(guest: Guest, network: bool, image: GuestImage, machine_type: str) -> Load:
+def _linux(guest: Guest, machine: Machine, accel: Accel, image: GuestImage) -> Load:
     secrets = make_secrets()
     files = {to: _read(Path(path), f"guest.files: {to}") for to, path in guest.files.items()}
     init = None if guest.init is None else _read(Path(guest.init), "guest.init")
@@ -83,13 +85,21 @@ def _linux(guest: Guest, network: bool, image: GuestImage, machine_type: str) ->
     }
     return Load(
         kernel=image.kernel.image,
-        append=" ".join(filter(None, (kernel_parameters(machine_type), guest.append))),
+        append=" ".join(filter(None, (kernel_parameters(), _calibration(machine, accel), guest.append))),
         initramfs=image.initramfs,
         overlay=overlay_cpio(secrets, files, init),
         secrets=secrets,
-        ssh=guest.ssh and network and guest.init is None,
+        ssh=guest.ssh and machine.network and guest.init is None,
         provenance=provenance,
     )
+
+
+def _calibration(machine: Machine, accel: Accel) -> str:
+    # microvm has neither HPET nor ACPI PM timer, only the PIT, against which an emulated CPU on a busy host fails to
+    # calibrate ("tsc: Unable to calibrate against PIT"). Its ACPI says hardware-reduced, so there is no legacy timer
+    # interrupt to fall back to: without a TSC no time passes, and the boot stops for ever.
+    khz = tsc_khz() if machine.type == "microvm" and accel is Accel.TCG else None
+    return "" if khz is None else f"tsc_early_khz={khz}"
 
 
 def _read(path: Path, key: str) -> bytes:

@@ -65,6 +65,8 @@ async def _reach(context: BootContext, secrets: BootSecrets, deadline: Deadline,
     context.shell = await stack.enter_async_context(connect("127.0.0.1", port, secrets, deadline))
     context.mark(SSH)
     context.sampler = await stack.enter_async_context(context.shell.sampler())
+    # Init says so right after the server listens, so a fast SSH can be first; the console is a witness of its own.
+    await _await_line(context, deadline)
 
 
 async def _await_line(context: BootContext, deadline: Deadline) -> None:

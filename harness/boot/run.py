@@ -22,10 +22,10 @@ from harness.qemu.command import Accel, QemuCommand, Wiring, build_command, stre
 from harness.qemu.machine import launch
 from harness.qemu.monitor import MonitorLost
 from harness.results.record import BootIdentity, BootRecord
-from harness.scenario import dump_setting
 from harness.scenario.model import Platform
 from harness.scenario.setting import Setting, Variant
 from harness.scenario.steps import QmpStep, WaitStep
+from harness.scenario.stored import dump_setting
 
 __all__ = ["PlannedBoot", "plan_command", "run_boot"]
 
@@ -73,7 +73,7 @@ async def run_boot(plan: PlannedBoot, site: Site, folder: Path, report: Report) 
     """
     setting = plan.setting
     report(Progress("image", ""))
-    load = await prepare_load(setting, site)
+    load = await prepare_load(setting, site, plan.accel)
     follower = Follower(report)
     async with AsyncExitStack() as stack:
         follower.note("memory")

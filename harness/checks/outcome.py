@@ -11,6 +11,7 @@ from harness.classify.outcome import OutcomeKind
 
 __all__ = ["OutcomeCheck"]
 
+
 class OutcomeCheck(Check):
     """Expect how the boot ends; without this entry, every boot must end as ready."""
 

@@ -1,0 +1,44 @@
+"""Judge a boot from what is on the disk, so that judging again later gives the same answer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from harness.checks import all_checks
+from harness.checks.base import Evidence, Status, Verdict, worst
+from harness.checks.judge import judge
+from harness.classify.outcome import Outcome, decide_outcome
+from harness.results.load import load_facts
+from harness.results.record import BootLine, BootRecord
+from harness.scenario.stored import load_setting
+
+__all__ = ["decisive", "judge_record"]
+
+
+def judge_record(folder: Path, record: BootRecord, name: str) -> BootLine:
+    """Derive the outcome and all verdicts of a boot; ``name`` is how the run calls its folder.
+
+    :raise InputError: if the record cannot be read as what it is.
+    """
+    facts = load_facts(folder, record)
+    outcome: Outcome = decide_outcome(facts)
+    verdicts = judge(load_setting(record.setting, checks=all_checks()).expect, Evidence(facts, outcome))
+    status = worst([verdict.status for verdict in verdicts])
+    return BootLine(
+        identity=record.identity,
+        folder=name,
+        status=status,
+        reason=decisive(status, verdicts),
+        verdicts=verdicts,
+        outcome=outcome,
+        duration_s=record.duration_s,
+    )
+
+
+def decisive(status: Status, verdicts: tuple[Verdict, ...]) -> str:
+    """Return the sentence that a table shows: what decided, or for a PASS the last check's operands."""
+    deciding = [verdict for verdict in verdicts if verdict.status is status]
+    if not deciding:
+        return ""
+    shown = deciding[-1] if status is Status.PASS else deciding[0]
+    return f"{shown.check}: {shown.reason}"

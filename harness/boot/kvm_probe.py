@@ -1,0 +1,110 @@
+"""Find out whether KVM on this machine really runs a Linux guest.
+
+A ``/dev/kvm`` that opens, and even one that answers KVM_GET_API_VERSION with 12, may still boot no Linux guest (nested
+hypervisors that implement a part of KVM). So a guest is booted, and KVM is trusted once that guest has printed. The
+answer holds until the machine is rebooted or QEMU or the image changes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import os
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from filelock import FileLock
+
+from harness.boot.load import Load, prepare_load
+from harness.boot.site import Site
+from harness.clock import Deadline
+from harness.errors import HostError
+from harness.evidence.startup import MILESTONES
+from harness.qemu.command import Accel, QemuCommand, Stream, Wiring, build_command
+from harness.qemu.console import Console
+from harness.qemu.machine import VirtualMachine, launch
+from harness.qemu.monitor import MonitorLost
+from harness.results.files import write_whole
+from harness.scenario.model import Guest, Machine
+from harness.scenario.setting import Setting
+
+__all__ = ["KvmAnswer", "probe_kvm"]
+
+_DEVICE = Path("/dev/kvm")
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+# Under working KVM the guest's init prints within two seconds; this is for slow nested ones.
+_PROBE_S = 20.0
+_PRINTED = next(milestone.pattern for milestone in MILESTONES if milestone.name == "init")
+
+
+@dataclass(frozen=True, slots=True)
+class KvmAnswer:
+    """Say whether KVM can be trusted here, and what that rests on."""
+
+    usable: bool
+    why: str
+
+
+async def probe_kvm(site: Site) -> KvmAnswer:
+    """Return whether a Linux guest boots under KVM here; asked once per boot of this machine.
+
+    :raise HostError: if the probe guest cannot be built.
+    """
+    if not _DEVICE.exists():
+        return KvmAnswer(False, "there is no /dev/kvm: no KVM module, or no virtualisation in this machine")
+    if not os.access(_DEVICE, os.R_OK | os.W_OK):
+        return KvmAnswer(False, "/dev/kvm may not be opened by this user; join the group kvm, or run as root")
+    setting = Setting(Machine(accel="kvm"), Guest(ssh=False), None, (), (), _PROBE_S, None)
+    load = await prepare_load(setting, site, Accel.KVM)
+    kept = site.cache / "kvm" / f"{_key(site, load)}.json"
+    if kept.exists():
+        return KvmAnswer(**json.loads(kept.read_text()))
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(kept.with_suffix(".lock"))
+    await asyncio.to_thread(lock.acquire)  # one probe at a time: the others take its answer
+    try:
+        if kept.exists():
+            return KvmAnswer(**json.loads(kept.read_text()))
+        answer = await _boot(site, setting, load)
+        write_whole(kept, json.dumps(asdict(answer)).encode())
+        return answer
+    finally:
+        lock.release()
+
+
+def _key(site: Site, load: Load) -> str:
+    boot_id = _BOOT_ID.read_text().strip()
+    parts = (boot_id, site.capabilities.binary, site.capabilities.package, load.provenance["kernel"])
+    return hashlib.sha256(" ".join(parts).encode()).hexdigest()[:24]
+
+
+async def _boot(site: Site, setting: Setting, load: Load) -> KvmAnswer:
+    capabilities = site.capabilities
+    with tempfile.TemporaryDirectory(prefix="svsm-harness-") as name, load.descriptor() as descriptor:
+
+        def build(wiring: Wiring) -> QemuCommand:
+            loaded = load.loaded(descriptor)
+            return build_command(capabilities.binary, capabilities.version, Accel.KVM, setting.machine, loaded, wiring)
+
+        deadline = Deadline.after(_PROBE_S)
+        fds = [] if descriptor is None else [descriptor]
+        try:
+            async with launch(build, (Stream.CONSOLE,), Path(name), deadline, fds=fds) as machine:
+                await machine.start(deadline)
+                return await _printed(machine, deadline)
+        except (HostError, MonitorLost) as error:
+            said = (Path(name) / "qemu.stderr").read_text(errors="replace").strip().splitlines()
+            why = said[-1] if said else str(error).splitlines()[0]
+            return KvmAnswer(False, f"a probe guest did not start under KVM: {why}")
+
+
+async def _printed(machine: VirtualMachine, deadline: Deadline) -> KvmAnswer:
+    console: Console = machine.console
+    try:
+        await console.wait_for(_PRINTED, deadline)
+    except (TimeoutError, EOFError):
+        seen = f"after {console.total_bytes} bytes of console" if console.total_bytes else "without a word"
+        return KvmAnswer(False, f"a probe guest stopped under KVM {seen}")
+    return KvmAnswer(True, "a probe guest booted under KVM and printed")

@@ -1,0 +1,61 @@
+"""Assemble the commands; each lives in its own module, imported only when it runs, so that help is instant."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Any
+
+import typer
+
+__all__ = ["run_app"]
+
+# Command → the module and function that carry it out, and its line in the overview.
+_COMMANDS = {
+    "run": ("run", "run", "Boot the scenarios, judge each boot, record everything."),
+    "list": ("catalogue", "list_variants", "List scenarios, their variants and grades."),
+    "validate": ("catalogue", "validate", "Check scenario files; errors with line and column."),
+    "schema": ("catalogue", "schema", "Print the JSON Schema of scenario files."),
+    "doctor": ("doctor", "doctor", "Say what this machine can run, and what is in the way of more."),
+    "show": ("show", "show", "Show a recorded run, or one of its boots."),
+    "replay": ("show", "replay", "Judge recorded boots again, from the record alone."),
+    "repro": ("repro", "repro", "Print how to reproduce a recorded boot, and do it."),
+    "shell": ("shell", "shell", "Boot a scenario and stay in it."),
+}
+_ABOUT = """Boot SVSM and VMPL configurations under QEMU/KVM, watch them, and judge what they did.
+
+Every verdict names its grade of evidence, weakest first: model (the VMPL model payload), tcg (Linux on an emulated
+CPU), kvm (real KVM), snp, svsm.
+
+Start with:  svsm-harness doctor  |  svsm-harness run  |  svsm-harness show latest
+"""
+
+
+def run_app() -> int:
+    """Run the command that ``sys.argv`` names and return its exit status.
+
+    :raise HarnessError: as the command.
+    """
+    wanted = next((word for word in sys.argv[1:] if not word.startswith("-")), None)
+    app = typer.Typer(
+        help=_ABOUT,
+        no_args_is_help=True,
+        add_completion=False,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+
+    @app.callback()
+    def root() -> None: ...
+
+    for name, (module, function, line) in _COMMANDS.items():
+        if name == wanted:
+            app.command(name, short_help=line)(getattr(importlib.import_module(f"harness.cli.{module}"), function))
+        else:
+            app.command(name, help=line)(_not_loaded)
+    result: Any = app(standalone_mode=False)
+    return result if isinstance(result, int) else 0
+
+
+def _not_loaded() -> None: ...

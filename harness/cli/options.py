@@ -1,0 +1,67 @@
+"""Define the options that several commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from harness.errors import InputError
+
+__all__ = ["DEFAULT_SCENARIOS", "Format", "Only", "Paths", "Results", "SetValues", "parse_set", "paths_or_default"]
+
+DEFAULT_SCENARIOS = Path("scenarios")
+
+Paths = Annotated[
+    list[Path] | None,
+    typer.Argument(
+        metavar="[PATH]...", help="Scenario files, or folders of them.  [default: scenarios]", show_default=False
+    ),
+]
+SetValues = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Give a variable, pin an axis of the matrix, or replace a key: --set vcpus=2 --set machine.cpu=max",
+        show_default=False,
+    ),
+]
+Only = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--only", metavar="NAME", help="Only this variant, scenario or tag; may be repeated.", show_default=False
+    ),
+]
+Results = Annotated[Path, typer.Option("--results", metavar="DIR", help="Folder that keeps the records of all runs.")]
+Format = Annotated[Literal["text", "json"], typer.Option("--format", help="For people, or one JSON document.")]
+
+
+def parse_set(values: Sequence[str] | None) -> dict[str, str]:
+    """Split ``KEY=VALUE`` options.
+
+    :raise InputError: if one has no ``=``, or a key is given twice.
+    """
+    parsed: dict[str, str] = {}
+    for value in values or ():
+        key, equals, text = value.partition("=")
+        if not equals or not key:
+            raise InputError(f"--set {value}: write KEY=VALUE, such as --set machine.memory=512M")
+        if key in parsed:
+            raise InputError(f"--set {key} is given twice: {parsed[key]!r} and {text!r}")
+        parsed[key] = text
+    return parsed
+
+
+def paths_or_default(paths: Sequence[Path] | None) -> Sequence[Path]:
+    """Return the paths, or the folder of the shipped scenarios.
+
+    :raise InputError: if there are none and no such folder here.
+    """
+    if paths:
+        return paths
+    if not DEFAULT_SCENARIOS.is_dir():
+        raise InputError("there is no folder scenarios here; name scenario files, or go to the checkout")
+    return [DEFAULT_SCENARIOS]
