@@ -69,12 +69,11 @@ class GuestShell:
         out, err = _Bounded(limit_bytes), _Bounded(limit_bytes)
         status, timed_out = None, False
         try:
-            async with deadline.limit(), self.process(command) as process:
-                async with process.fed(stdin):
-                    while (data := await process.receive()) is not None:
-                        out.add(data[0])
-                        err.add(data[1])
-                    status = await process.status()
+            async with deadline.limit(), self.process(command) as process, process.fed(stdin):
+                while (data := await process.receive()) is not None:
+                    out.add(data[0])
+                    err.add(data[1])
+                status = await process.status()
         except TimeoutError:
             timed_out = True
         truncated = out.truncated or err.truncated
