@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: MIT */
+#include "console.h"
+
+#include "processor.h"
+#include "spinlock.h"
+#include "text.h"
+
+/* 16550: National Semiconductor PC16550D, register table. */
+#define UART_FIFO_BYTES 16
+#define UART_IER 1
+#define UART_FCR 2
+#define UART_LCR 3
+#define UART_MCR 4
+#define UART_LSR 5
+#define UART_LSR_THRE 0x20
+
+#define ISA_DEBUG_EXIT_PORT 0xf4
+/* ICH9 datasheet, 13.7.5: reset control register. */
+#define RST_CNT 0xcf9
+
+static const u16 ports[] = {[CONSOLE] = 0x3f8, [REPORT] = 0x2f8};
+static struct spinlock serial_lock;
+
+void serial_init(void)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(ports); i++) {
+		outb(ports[i] + UART_IER, 0);
+		outb(ports[i] + UART_LCR, 0x80);
+		outb(ports[i], 1);
+		outb(ports[i] + UART_IER, 0);
+		outb(ports[i] + UART_LCR, 3);
+		outb(ports[i] + UART_FCR, 7);
+		outb(ports[i] + UART_MCR, 3);
+	}
+}
+
+static void write_unlocked(enum serial_port port, const char *text, size_t bytes)
+{
+	while (bytes) {
+		size_t burst = bytes < UART_FIFO_BYTES ? bytes : UART_FIFO_BYTES;
+
+		while (!(inb(ports[port] + UART_LSR) & UART_LSR_THRE))
+			pause();
+		outsb(ports[port], text, burst);
+		text += burst;
+		bytes -= burst;
+	}
+}
+
+void serial_write(enum serial_port port, const char *text, size_t bytes)
+{
+	spin_lock(&serial_lock);
+	write_unlocked(port, text, bytes);
+	spin_unlock(&serial_lock);
+}
+
+void console_printf(const char *format, ...)
+{
+	char line[320];
+	va_list args;
+	size_t bytes;
+
+	va_start(args, format);
+	bytes = vformat_text(line, sizeof(line), format, args);
+	va_end(args);
+	serial_write(CONSOLE, line, bytes);
+}
+
+/* The machine is going down, so a lock that somebody died with must not keep the last words back. */
+static void last_words(const char *before, const char *format, va_list args)
+{
+	char line[320];
+	size_t bytes;
+
+	for (unsigned tries = 0; tries < 1000000 && !spin_trylock(&serial_lock); tries++)
+		pause();
+	bytes = vformat_text(line, sizeof(line), format, args);
+	for (unsigned i = 0; i < ARRAY_SIZE(ports); i++) {
+		write_unlocked(i, before, strlen(before));
+		write_unlocked(i, line, bytes);
+		write_unlocked(i, "\n", 1);
+	}
+}
+
+void bail_out(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	last_words("Bail out! vmpl_model: ", format, args);
+	leave_qemu(EXIT_BAD_OPTION);
+}
+
+void model_bug(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	last_words("Bail out! vmpl_model: the model is wrong: ", format, args);
+	leave_qemu(EXIT_MODEL_BUG);
+}
+
+void leave_qemu(enum exit_value value)
+{
+	outl(ISA_DEBUG_EXIT_PORT, value);
+	/* No isa-debug-exit device: stay, and say so once, instead of running on. */
+	serial_write(CONSOLE, "vmpl_model: no isa-debug-exit at 0xf4, halted\n", 46);
+	for (;;) {
+		cli();
+		__asm__ volatile("hlt");
+	}
+}
+
+void reset_machine(void)
+{
+	outb(RST_CNT, 2);
+	outb(RST_CNT, 6);
+	for (;;) {
+		cli();
+		__asm__ volatile("hlt");
+	}
+}

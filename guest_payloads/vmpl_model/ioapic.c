@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+#include "ioapic.h"
+
+#include "processor.h"
+
+#define PIC_MASTER_MASK 0x21
+#define PIC_SLAVE_MASK 0xa1
+
+static void write_register(unsigned reg, u32 value)
+{
+	*(volatile u32 *)(IOAPIC_BASE + IOAPIC_SELECT) = reg;
+	*(volatile u32 *)(IOAPIC_BASE + IOAPIC_WINDOW) = value;
+}
+
+void ioapic_route_to_boot_cpu(unsigned pin, unsigned vector)
+{
+	outb(PIC_MASTER_MASK, 0xff);
+	outb(PIC_SLAVE_MASK, 0xff);
+	write_register(IOAPIC_REG_REDIR + 2 * pin + 1, 0);
+	write_register(IOAPIC_REG_REDIR + 2 * pin, vector);
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/* IOAPIC registers (Intel 82093AA datasheet, section 3), and the real one: host mode only. */
+#ifndef IOAPIC_H
+#define IOAPIC_H
+
+#include "types.h"
+
+#define IOAPIC_BASE 0xfec00000ull
+#define IOAPIC_SELECT 0x00
+#define IOAPIC_WINDOW 0x10
+#define IOAPIC_REG_VERSION 0x01
+#define IOAPIC_REG_REDIR 0x10
+#define IOAPIC_PINS 24
+#define IOAPIC_REDIR_LOGICAL (1ull << 11)
+#define IOAPIC_REDIR_LEVEL (1ull << 15)
+#define IOAPIC_REDIR_MASKED (1ull << 16)
+
+#define KEYBOARD_GSI 1
+
+/* Mask the 8259s and send pin `pin`, edge, to a vector of the boot CPU. */
+void ioapic_route_to_boot_cpu(unsigned pin, unsigned vector);
+
+#endif

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: MIT */
+#include "trace.h"
+
+#include "clock.h"
+#include "console.h"
+#include "faults.h"
+#include "options.h"
+#include "processor.h"
+#include "spinlock.h"
+#include "text.h"
+#include "virtio_console.h"
+
+#define DEBUGCON_PORT 0xe9
+#define BUFFER_BYTES (64 * 1024)
+/* Where a CPU offers its buffer to a free channel; it must take the channel only when the buffer is full. */
+#define OFFER_BYTES (16 * 1024)
+#define LINE_BYTES 320
+/* Stand-ins for the vCPU threads' ids: kvm_inj_virq has no vCPU, so a line's pid must tell it. */
+#define FIRST_PID 10000
+
+static struct trace_buffer {
+	struct spinlock lock;	/* the owner writes under it; only trace_end() ever contends */
+	u32 bytes;
+	u64 sequence;
+	char text[BUFFER_BYTES];
+} buffers[MAX_CPUS];
+
+static struct spinlock channel_lock;
+static unsigned cpu_count;
+static u64 lines_total;
+static bool ended;
+
+void trace_init(unsigned cpus)
+{
+	char line[LINE_BYTES];
+	size_t bytes;
+
+	cpu_count = cpus;
+	if (options.trace == TRACE_VIRTIO && !virtio_console_init())
+		bail_out("no virtio console for the trace: add -device virtio-serial-pci,max_ports=1 "
+			 "-device virtconsole,chardev=… or say trace=debugcon or trace=none");
+	bytes = format_text(line, sizeof(line), "# vmpl_model flavour=%s guest_vmpl=%u vcpus=%u tsc_khz=%lu\n",
+			    flavour_name(), options.guest_vmpl, cpus, tsc_khz);
+	memcpy(buffers[0].text, line, bytes);
+	buffers[0].bytes = bytes;
+}
+
+static void drain(struct trace_buffer *buffer)
+{
+	if (buffer->bytes && options.trace == TRACE_VIRTIO)
+		virtio_console_write(buffer->text, buffer->bytes);
+	else if (buffer->bytes && options.trace == TRACE_DEBUGCON)
+		outsb(DEBUGCON_PORT, buffer->text, buffer->bytes);
+	buffer->bytes = 0;
+}
+
+static size_t put_line(char *to, unsigned cpu, const char *name, const char *format, va_list args, const char *tail)
+{
+	u64 us = clock_tsc_to_us(rdtsc());
+	size_t bytes;
+
+	bytes = format_text(to, LINE_BYTES, "             CPU-%u   [00%u] d.... %5lu.%06lu: %s: ", FIRST_PID + cpu, cpu,
+			    us / 1000000, us % 1000000, name);
+	bytes += vformat_text(to + bytes, LINE_BYTES - bytes, format, args);
+	bytes += format_text(to + bytes, LINE_BYTES - bytes, "%s\n", tail);
+	return bytes;
+}
+
+static void append(unsigned cpu, const char *name, const char *format, va_list args)
+{
+	struct trace_buffer *buffer = &buffers[cpu];
+	char tail[32];
+
+	format_text(tail, sizeof(tail), " seq=%u:%lu", cpu, buffer->sequence++);
+	__atomic_fetch_add(&lines_total, 1, __ATOMIC_RELAXED);
+	if (fault_fires(FAULT_TRACE_LOST))
+		return;
+	buffer->bytes += put_line(buffer->text + buffer->bytes, cpu, name, format, args, tail);
+	if (buffer->bytes < OFFER_BYTES)
+		return;
+	if (buffer->bytes > BUFFER_BYTES - LINE_BYTES)
+		spin_lock(&channel_lock);
+	else if (!spin_trylock(&channel_lock))
+		return;
+	drain(buffer);
+	spin_unlock(&channel_lock);
+}
+
+static void append_words(unsigned cpu, const char *name, const char *format, ...) __printf(3, 4);
+static void append_words(unsigned cpu, const char *name, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	append(cpu, name, format, args);
+	va_end(args);
+}
+
+void trace_event(unsigned cpu, const char *name, const char *format, ...)
+{
+	struct trace_buffer *buffer = &buffers[cpu];
+	va_list args;
+
+	if (options.trace == TRACE_NONE)
+		return;
+	spin_lock(&buffer->lock);
+	if (!READ_ONCE(ended)) {
+		va_start(args, format);
+		append(cpu, name, format, args);
+		va_end(args);
+		/* A live-lock would fill the disk. The line says that evidence ends here. */
+		if (READ_ONCE(lines_total) >= options.trace_limit_lines &&
+		    !__atomic_exchange_n(&ended, true, __ATOMIC_ACQ_REL))
+			append_words(cpu, "vmpl_model_trace_limit", "lines=%lu", options.trace_limit_lines);
+	}
+	spin_unlock(&buffer->lock);
+}
+
+void trace_flush(unsigned cpu)
+{
+	if (!buffers[cpu].bytes)
+		return;
+	spin_lock(&buffers[cpu].lock);
+	spin_lock(&channel_lock);
+	drain(&buffers[cpu]);
+	spin_unlock(&channel_lock);
+	spin_unlock(&buffers[cpu].lock);
+}
+
+void trace_end(unsigned cpu)
+{
+	bool limited = __atomic_exchange_n(&ended, true, __ATOMIC_ACQ_REL);
+
+	if (options.trace == TRACE_NONE)
+		return;
+	for (unsigned i = 0; i < cpu_count; i++)
+		spin_lock(&buffers[i].lock);
+	spin_lock(&channel_lock);
+	for (unsigned i = 0; i < cpu_count; i++)
+		drain(&buffers[i]);
+	spin_unlock(&channel_lock);
+	/* After trace-limit the number of lines that were never produced is not known: no end line. */
+	if (!limited) {
+		append_words(cpu, "vmpl_model_trace_end", "lines=%lu", lines_total);
+		drain(&buffers[cpu]);
+	}
+}
