@@ -48,7 +48,7 @@ def build_schema(checks: Mapping[str, type[Expectation]]) -> dict[str, Any]:
     ref = {kind: refs[kind, "validation"] for kind in kinds}
     # Name and tags are read before any variable has a value.
     head = defs.pop(_name(ref[Head]))
-    defs = {name: _lax(schema) for name, schema in defs.items()}
+    defs = {name: _variable_too(_lax(schema)) if "enum" in schema else _lax(schema) for name, schema in defs.items()}
     limits = defs.pop(_name(ref[Limits]))
     sections: dict[str, Any] = {
         "machine": ref[Machine],

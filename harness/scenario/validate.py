@@ -108,15 +108,16 @@ def _sentence(
     if kind == "string_type":
         quote = f'; write "{at.text}" in quotes' if isinstance(at, ScalarNode) and at.value is not None else ""
         return f"{name} must be text, not {describe(at)}{quote}"
-    if kind == "literal_error":
+    if kind in ("literal_error", "enum"):
         choices = _choices(str(context["expected"]))
         word = at.text if isinstance(at, ScalarNode) else ""
         return f"{name} must be one of {listed(choices)}, not {describe(at)}{did_you_mean(word, choices)}"
     if kind in ("greater_than_equal", "less_than_equal"):
         limit = f"at least {context['ge']}" if "ge" in context else f"at most {context['le']}"
         return f"{name} must be {limit}, not {describe(at)}"
-    if kind == "string_too_short":
-        return f"{name} must not be empty"
+    if kind in ("string_too_short", "too_short"):
+        least = context["min_length"]
+        return f"{name} must not be empty" if least == 1 else f"{name} needs at least {least}, not {describe(at)}"
     if kind == "string_pattern_mismatch":
         field = _field_at(model, path)
         about = f". {field.description}" if field is not None and field.description else f" ({context['pattern']})"

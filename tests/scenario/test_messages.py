@@ -91,7 +91,7 @@ WRONG = [
     (HEAD + "guest: {ssh: false}\nsteps: [{guest: x}]", [
         "s.yaml:4:10: guest needs SSH in a Linux guest, and guest.ssh is false"]),
     (HEAD + "guest: {ssh: false}\nsteps: [{qmp: stop}, {qmp: {execute: x, paced_by: {source: a, each: 1}}}]", [
-        "s.yaml:4:22: paced_by needs SSH in a Linux guest, and guest.ssh is false"]),
+        "s.yaml:4:23: paced_by needs SSH in a Linux guest, and guest.ssh is false"]),
     (HEAD + "payload: vmpl_model\nsteps: [{wait: {interrupts: {source: a, increase: 1}}}]", [
         "s.yaml:4:10: wait: interrupts needs SSH in a Linux guest, and a payload runs here"]),
     (HEAD + "expect: [{vcpu_online: 1}]", [

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from enum import StrEnum
 from typing import Annotated, Literal
 
 import pytest
@@ -13,6 +14,11 @@ from harness.scenario.validate import allowed_keys, validate
 from .sample import tree
 
 
+class Colour(StrEnum):
+    RED = "red"
+    BLUE = "blue"
+
+
 class Inner(Model):
     size: int = Field(default=1, ge=1, description="Size.")
 
@@ -23,6 +29,8 @@ class Outer(Model):
     named: Mapping[str, Inner] = {}
     kind: Literal["a", "b"] = "a"
     source: str = Field(default="x", validation_alias="from", max_length=3)
+    colour: Colour = Colour.RED
+    few: tuple[int, ...] = Field(default=(1,), min_length=1)
     either: Annotated[int | None, Field(description="Either.")] = None
 
 
@@ -33,9 +41,11 @@ def read(text: str) -> tuple[Outer | None, list[str]]:
 
 
 def test_values() -> None:
-    value, problems = read("{inner: {size: 2}, many: [{size: 3}], named: {x: {}}, from: abc, either: 4}")
+    value, problems = read("{inner: {size: 2}, many: [{size: 3}], named: {x: {}}, from: abc, either: 4, colour: blue}")
     assert problems == []
-    assert value == Outer(inner=Inner(size=2), many=(Inner(size=3),), named={"x": Inner()}, source="abc", either=4)
+    assert value == Outer(
+        inner=Inner(size=2), many=(Inner(size=3),), named={"x": Inner()}, source="abc", either=4, colour=Colour.BLUE
+    )
 
 
 @pytest.mark.parametrize(
@@ -50,7 +60,11 @@ def test_values() -> None:
         ("{inner: 3}", "s.yaml:1:9: outer.inner must be a mapping, not 3"),
         ("{kind: c}", "s.yaml:1:8: outer.kind must be one of a, b, not the text 'c'"),
         ("{source: x}", "s.yaml:1:2: unknown key 'source' in outer; "
-         "allowed: inner, many, named, kind, from, either"),
+         "allowed: inner, many, named, kind, from, colour, few, either"),
+        ("{colour: bleu}", "s.yaml:1:10: outer.colour must be one of red, blue, not the text 'bleu' "
+         "(did you mean 'blue'?)"),
+        ("{few: []}", "s.yaml:1:7: outer.few must not be empty"),
+        ("{few: {}}", "s.yaml:1:7: outer.few must be a list, not a mapping"),
         ("{from: 7}", 's.yaml:1:8: outer.from must be text, not 7; write "7" in quotes'),
         ("{from: null}", "s.yaml:1:8: outer.from must be text, not nothing"),
         ("{from: [a]}", "s.yaml:1:8: outer.from must be text, not a list"),
@@ -63,4 +77,4 @@ def test_problems(text: str, expected: str) -> None:
 
 
 def test_keys_are_named_as_the_file_names_them() -> None:
-    assert list(allowed_keys(Outer)) == ["inner", "many", "named", "kind", "from", "either"]
+    assert list(allowed_keys(Outer)) == ["inner", "many", "named", "kind", "from", "colour", "few", "either"]
