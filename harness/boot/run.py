@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.boot.collect import collect_state, write_observations
@@ -27,7 +28,7 @@ from harness.scenario.setting import Setting, Variant
 from harness.scenario.steps import QmpStep, WaitStep
 from harness.scenario.stored import dump_setting
 
-__all__ = ["PlannedBoot", "plan_command", "run_boot"]
+__all__ = ["PlannedBoot", "Stay", "plan_command", "run_boot"]
 
 # Kept of the scenario's time to collect evidence from a guest that did not end in time, before the outer time is up.
 _COLLECT_S = 3.0
@@ -65,8 +66,24 @@ def plan_command(plan: PlannedBoot, site: Site, load: Load, wiring: Wiring, desc
     )
 
 
-async def run_boot(plan: PlannedBoot, site: Site, folder: Path, report: Report) -> BootRecord:
+Hold = Callable[[BootContext, Load, asyncio.Task[str]], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Stay:
+    """Keep a boot for a person: ``options`` are added to its command line, ``hold`` runs before it is ended.
+
+    ``hold`` gets the running boot, what it loaded, and a task that ends when the guest does.
+    """
+
+    options: tuple[tuple[str, ...], ...]
+    hold: Hold
+
+
+async def run_boot(plan: PlannedBoot, site: Site, folder: Path, report: Report, stay: Stay | None = None) -> BootRecord:
     """Boot, watch, carry out the steps, collect, and return the record; the logs are in ``folder``.
+
+    ``stay`` keeps the guest for a person in between; None ends it as soon as it is judged.
 
     :raise InputError: if a file that the scenario names cannot be used.
     :raise HostError: if this machine cannot do its part (:class:`LaunchError`: QEMU did not start).
@@ -83,7 +100,8 @@ async def run_boot(plan: PlannedBoot, site: Site, folder: Path, report: Report) 
 
         def build(wiring: Wiring) -> QemuCommand:
             by_hand = wiring.monitor is None
-            return plan_command(plan, site, load, wiring, None if by_hand else descriptor)
+            command = plan_command(plan, site, load, wiring, None if by_hand else descriptor)
+            return command if stay is None or by_hand else replace(command, options=command.options + stay.options)
 
         follower.note("qemu")
         deadline = Deadline.after(setting.timeout_s)
@@ -98,7 +116,7 @@ async def run_boot(plan: PlannedBoot, site: Site, folder: Path, report: Report) 
             )
         )
         context = BootContext(machine, folder)
-        end = await _live(context, plan, load, deadline, follower)
+        end = await _live(context, plan, load, deadline, follower, stay)
         write_observations(context)
     return BootRecord(
         identity=plan.identity,
@@ -120,7 +138,14 @@ async def run_boot(plan: PlannedBoot, site: Site, folder: Path, report: Report) 
     )
 
 
-async def _live(context: BootContext, plan: PlannedBoot, load: Load, outer: Deadline, follower: Follower) -> QemuEnd:
+async def _live(
+    context: BootContext,
+    plan: PlannedBoot,
+    load: Load,
+    outer: Deadline,
+    follower: Follower,
+    stay: Stay | None,
+) -> QemuEnd:
     # From the first guest instruction to the end of QEMU.
     machine = context.machine
     deadline = outer.earlier(_COLLECT_S)
@@ -135,6 +160,8 @@ async def _live(context: BootContext, plan: PlannedBoot, load: Load, outer: Dead
             if not gone.done() and _went_wrong(context):
                 follower.note("collecting")
                 await collect_state(context, outer)
+            if stay is not None:
+                await stay.hold(context, load, gone)
     except MonitorLost as error:
         # QEMU ended under us, or does not listen any more; having to kill it is then the finding.
         if machine.process.status is None:

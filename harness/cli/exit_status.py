@@ -1,13 +1,10 @@
-"""Turn what a run found into the exit status that scripts rely on."""
+"""Name the exit statuses that scripts rely on; imports nothing, for every command starts with it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from enum import IntEnum
 
-from harness.checks.base import Status
-
-__all__ = ["BISECT_SKIP", "ExitStatus", "exit_status", "for_bisect"]
+__all__ = ["BISECT_SKIP", "ExitStatus", "for_bisect"]
 
 # git-bisect(1): 125 skips a commit that cannot be tested; every other status from 1 to 127 is bad.
 BISECT_SKIP = 125
@@ -23,20 +20,6 @@ class ExitStatus(IntEnum):
     ERROR = 4
     NOTHING_RAN = 5
     INTERRUPTED = 130
-
-
-def exit_status(statuses: Iterable[Status]) -> ExitStatus:
-    """Decide from the statuses of all boots: a FAIL stands above an ERROR, that above INCONCLUSIVE."""
-    seen = set(statuses)
-    for status, code in (
-        (Status.FAIL, ExitStatus.FAILED),
-        (Status.ERROR, ExitStatus.ERROR),
-        (Status.INCONCLUSIVE, ExitStatus.INCONCLUSIVE),
-        (Status.PASS, ExitStatus.PASSED),
-    ):
-        if status in seen:
-            return code
-    return ExitStatus.NOTHING_RAN
 
 
 def for_bisect(status: ExitStatus) -> int:

@@ -5,24 +5,25 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from harness.boot.kvm_probe import KvmAnswer, probe_kvm
 from harness.boot.load import prepare_load
-from harness.boot.plan import RefusedBoot, needs_kvm, plan_boot, require_files
-from harness.boot.run import PlannedBoot, plan_command
+from harness.boot.plan import RefusedBoot
+from harness.boot.run import plan_command
 from harness.boot.site import Site, open_site
-from harness.campaign import Planned, run_campaign
+from harness.campaign import Observer, Planned, run_campaign
 from harness.catalogue import find_files, load_files, select_variants
-from harness.cli.exit_status import ExitStatus, exit_status, for_bisect
+from harness.cli.exit_status import ExitStatus, for_bisect
 from harness.cli.live import watch
 from harness.cli.options import Format, Only, Paths, Results, SetValues, parse_set, paths_or_default
-from harness.cli.summary import print_json, print_summary
+from harness.cli.plans import make_plans
+from harness.cli.summary import exit_status, print_json, print_summary
 from harness.clock import monotonic_s
+from harness.errors import HarnessBug, HostError
 from harness.qemu.command import Wiring, streams_of
 from harness.results.provenance import describe_run
 from harness.results.record import BootLine
@@ -30,9 +31,7 @@ from harness.results.store import Run, create_run
 from harness.scenario.model import Platform
 from harness.scenario.setting import Variant
 
-__all__ = ["run"]
-
-_NO_KVM_ASKED = KvmAnswer(False, "KVM was not asked for")
+__all__ = ["run", "run_planned"]
 
 
 def run(
@@ -64,64 +63,56 @@ def run(
     if dry_run:
         asyncio.run(_print_commands(variants, platform))
         return
-    status = run_variants(variants, platform, parallel, results, output)
+    status = run_planned(lambda site: make_plans(variants, site, platform), len(variants), parallel, results, output)
     raise typer.Exit(for_bisect(status) if bisect_exit else status)
 
 
-async def make_plans(variants: Sequence[Variant], site: Site, platform: Platform | None) -> tuple[Planned, ...]:
-    """Choose a platform for each variant; KVM is probed only if the choice depends on it.
-
-    :raise InputError: if a setting contradicts itself, or names a file that is missing.
-    """
-    asked = any(needs_kvm(variant, platform) for variant in variants)
-    kvm = await probe_kvm(site) if asked else _NO_KVM_ASKED
-    plans = tuple(plan_boot(variant, site.capabilities, kvm, platform) for variant in variants)
-    for plan in plans:
-        if isinstance(plan, PlannedBoot):
-            require_files(plan)
-    return plans
-
-
-def run_variants(
-    variants: Sequence[Variant], platform: Platform | None, parallel: int, results: Path, output: str
+def run_planned(
+    plan: Callable[[Site], Awaitable[Sequence[Planned]]], total: int, parallel: int, results: Path, output: str
 ) -> ExitStatus:
-    """Make a run of the variants and print what was found; Ctrl-C ends it with what is finished.
+    """Make a run of the ``total`` boots that ``plan`` chooses, and print what was found.
 
-    :raise HarnessError: as the layers below.
+    ``parallel`` 0 means one for each CPU. Ctrl-C ends the run with what is finished.
+
+    :raise HarnessError: as the layers below; what was finished is printed first.
     """
     lines: list[BootLine] = []
-    run: Run | None = None
-    begin_s = monotonic_s()
+    runs: list[Run] = []
 
     async def everything() -> None:
-        nonlocal run
         site = await open_site(os.environ)
-        plans = await make_plans(variants, site, platform)
-        run = create_run(results, describe_run(sys.argv, site.capabilities.binary, site.capabilities.version_text))
-        with watch(len(plans), quiet=output == "json") as observer:
+        plans = await plan(site)
+        about = describe_run(sys.argv, site.capabilities.binary, site.capabilities.version_text)
+        runs.append(create_run(results, about))
+        with watch(len(plans), quiet=output == "json") as board:
 
             def finished(line: BootLine) -> None:
                 lines.append(line)
-                observer.finished(line)
+                board.finished(line)
 
-            places = parallel or os.cpu_count() or 1
-            await run_campaign(plans, site, run, places, type(observer)(observer.progress, finished))
+            observer = Observer(board.progress, finished)
+            await run_campaign(plans, site, runs[0], parallel or os.cpu_count() or 1, observer)
 
-    interrupted = False
+    begin_s = monotonic_s()
+    error: HostError | KeyboardInterrupt | None = None
     try:
         asyncio.run(everything())
-    except KeyboardInterrupt:
-        interrupted = True
-    if run is None:
-        return ExitStatus.INTERRUPTED
-    status = ExitStatus.INTERRUPTED if interrupted else exit_status(line.status for line in lines)
+    except (HostError, KeyboardInterrupt) as cause:
+        error = cause
+    if not runs:
+        raise error or HarnessBug("a run without a folder")
+    status = exit_status(line.status for line in lines)
+    notes = []
+    if error is not None:
+        status = ExitStatus.INTERRUPTED if isinstance(error, KeyboardInterrupt) else ExitStatus.ERROR
+        notes.append(f"ended early: {total - len(lines)} of {total} boots were not finished")
     took_s = monotonic_s() - begin_s
     if output == "json":
-        print_json(lines, run.folder, took_s, status)
+        print_json(lines, runs[0].folder, took_s, status)
     else:
-        missing = len(variants) - len(lines)
-        notes = [f"interrupted: {missing} of {len(variants)} boots were not finished"] if interrupted else []
-        print_summary(lines, run.folder, took_s, notes)
+        print_summary(lines, runs[0].folder, took_s, notes)
+    if isinstance(error, HostError):
+        raise error
     return status
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from harness.checks.base import Status
@@ -14,9 +14,23 @@ from harness.results.record import BootLine, boot_line_json
 from harness.scenario.model import Platform
 from harness.units import format_duration
 
-__all__ = ["print_json", "print_summary"]
+__all__ = ["exit_status", "print_json", "print_summary"]
 
 _HEADING = ("scenario", "grade", "verdict", "time", "reason")
+
+
+def exit_status(statuses: Iterable[Status]) -> ExitStatus:
+    """Decide from the statuses of all boots: a FAIL stands above an ERROR, that above INCONCLUSIVE."""
+    seen = set(statuses)
+    for status, code in (
+        (Status.FAIL, ExitStatus.FAILED),
+        (Status.ERROR, ExitStatus.ERROR),
+        (Status.INCONCLUSIVE, ExitStatus.INCONCLUSIVE),
+        (Status.PASS, ExitStatus.PASSED),
+    ):
+        if status in seen:
+            return code
+    return ExitStatus.NOTHING_RAN
 
 
 def print_summary(lines: Sequence[BootLine], folder: Path, took_s: float, notes: Sequence[str] = ()) -> None:

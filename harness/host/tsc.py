@@ -1,7 +1,7 @@
 """Measure the frequency of this machine's time stamp counter, which QEMU's emulated x86 CPUs show to their guests.
 
-QEMU target/i386 helper_rdtsc() reads the host's counter (include/qemu/timer.h cpu_get_host_ticks()), so its frequency is
-the guest's. A guest with no timer to calibrate against needs to be told.
+QEMU target/i386 helper_rdtsc() reads the host's counter (include/qemu/timer.h cpu_get_host_ticks()), so its frequency
+is the guest's. A guest with no timer to calibrate against needs to be told.
 """
 
 from __future__ import annotations
@@ -36,5 +36,5 @@ def tsc_khz() -> int | None:
     begin_ns, begin_ticks = time.monotonic_ns(), read()
     time.sleep(_SPAN_S)  # the span that is measured, not a wait
     end_ns, end_ticks = time.monotonic_ns(), read()
-    khz = (end_ticks - begin_ticks) * 1e6 / (end_ns - begin_ns)
-    return round(khz / 1000) * 1000
+    mhz = (end_ticks - begin_ticks) * 1e3 / (end_ns - begin_ns)
+    return 1000 * int(mhz + 0.5)

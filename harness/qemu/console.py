@@ -71,9 +71,14 @@ class Console:
         """Write to the guest's side of the device, as a person typing would."""
         await asyncio.get_running_loop().sock_sendall(self._channel, data)
 
+    async def grown(self) -> None:
+        """Wait until more has arrived, or the device was closed."""
+        async with self._grown:
+            await self._grown.wait()
+
     def tail(self, size_bytes: int) -> bytes:
         """Return at most the last ``size_bytes`` that arrived."""
-        return bytes(self._window[-size_bytes:])
+        return bytes(self._window[-size_bytes:]) if size_bytes > 0 else b""
 
     async def wait_for(self, pattern: re.Pattern[bytes], deadline: Deadline, *, anywhere: bool = False) -> bytes:
         """Return the first match behind the last one that a wait returned; text that came before the wait counts.

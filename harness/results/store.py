@@ -19,7 +19,7 @@ from harness.errors import HostError, InputError
 from harness.results.files import append_line, cannot_write, write_whole
 from harness.results.record import BootLine, BootRecord, boot_line_json, boot_record_json
 
-__all__ = ["Run", "create_run", "find_run"]
+__all__ = ["Run", "create_run", "find_run", "read_about", "split_boot"]
 
 _BOOTS = "boots.jsonl"
 
@@ -144,6 +144,16 @@ def find_run(results: Path, name: str) -> Run:
         raise InputError(f"there is no run {name}: {results} cannot be read ({error.strerror})") from error
     recent = ", ".join([*known[-3:], "latest"]) if known else "none yet"
     raise InputError(f"there is no run {name} under {results}; there are {recent}")
+
+
+def split_boot(name: str) -> tuple[str, str | None]:
+    """Split ``RUN/BOOT`` (``latest/3``, ``results/…/boots/0003``) into both; None: no boot is named."""
+    path = Path(name)
+    if path.parent.name == "boots":
+        return str(path.parent.parent), path.name
+    if path.name.isdigit() and str(path.parent) != ".":
+        return str(path.parent), path.name
+    return name, None
 
 
 def read_about(run: Run) -> Mapping[str, object]:

@@ -1,0 +1,146 @@
+"""``svsm-harness shell``: boot a scenario and stay, with every way in printed as a command."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator
+from contextlib import ExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from harness.boot.context import BootContext, Progress, Report
+from harness.boot.load import Load
+from harness.boot.plan import RefusedBoot
+from harness.boot.run import Stay, run_boot
+from harness.boot.site import open_site
+from harness.catalogue import find_files, load_files, select_variants
+from harness.cli.options import Only, Results, SetValues, parse_set
+from harness.cli.plans import make_plans
+from harness.clock import Deadline, monotonic_s
+from harness.errors import HostError, Unsupported
+from harness.guest.identity import identity_descriptors
+from harness.qemu.console import Console
+from harness.results.provenance import describe_run
+from harness.results.store import create_run
+from harness.scenario.model import Platform
+
+__all__ = ["shell"]
+
+
+def shell(
+    scenario: Annotated[Path, typer.Argument(metavar="SCENARIO", help="The scenario file.")],
+    platform: Annotated[Platform | None, typer.Option("--platform", help="Boot on this grade.")] = None,
+    set_values: SetValues = None,
+    only: Only = None,
+    results: Results = Path("results"),
+) -> None:
+    """Boot the first variant of SCENARIO, carry out its steps, and stay until Ctrl-C or until the guest ends.
+
+    Prints how to log in, how to reach the console, and how to talk to a second QMP monitor.
+    """
+    scenarios = load_files(find_files([scenario]), parse_set(set_values), os.environ)
+    variant = select_variants(scenarios, only or [])[0]
+
+    async def stay() -> None:
+        site = await open_site(os.environ)
+        (plan,) = await make_plans([variant], site, platform)
+        if isinstance(plan, RefusedBoot):
+            raise Unsupported(plan.reason)
+        run = create_run(results, describe_run(sys.argv, site.capabilities.binary, site.capabilities.version_text))
+        folder = run.new_boot_folder()
+        name = f"svsm-harness-{os.getpid()}"
+        options = (
+            # An abstract socket: it has no file that could be left behind.
+            ("-chardev", f"socket,id=qmp2,path={name}-qmp,abstract=on,server=on,wait=off"),
+            ("-mon", "chardev=qmp2,mode=control"),
+        )
+
+        async def hold(context: BootContext, load: Load, gone: asyncio.Task[str]) -> None:
+            with ExitStack() as stack:
+                ways = await _ways_in(context, load, name, stack)
+                print("\n".join([f"{variant.full_id} on {plan.platform}, {_state(context)}", *ways]), flush=True)
+                async with _serve_console(context.machine.console, f"{name}-console"):
+                    print(f"the guest ended: {await asyncio.shield(gone)}")
+
+        record = await run_boot(plan, site, folder, _phases(), Stay(options, hold))
+        run.write_record(folder, record)
+        print(f"results: {folder}")
+
+    try:
+        asyncio.run(stay())
+    except KeyboardInterrupt:
+        print("\nended; nothing is left running", file=sys.stderr)
+    except Unsupported as error:
+        raise HostError(f"{variant.full_id} cannot run here: {error}") from error
+
+
+def _phases() -> Report:
+    # Each phase once, with the time; the console itself is a command away.
+    begin_s, seen = monotonic_s(), [""]
+
+    def report(progress: Progress) -> None:
+        if progress.phase != seen[0]:
+            seen[0] = progress.phase
+            print(f"[{monotonic_s() - begin_s:6.2f} s] {progress.phase}", file=sys.stderr, flush=True)
+
+    return report
+
+
+def _state(context: BootContext) -> str:
+    if context.ready_s is None:
+        return "which did NOT become ready"
+    return f"ready after {context.ready_s:.1f} s"
+
+
+async def _ways_in(context: BootContext, load: Load, name: str, stack: ExitStack) -> list[str]:
+    ways = []
+    if load.secrets is not None and context.shell is not None:
+        port = await context.machine.forwarded_port(Deadline.after(5.0))
+        key, known_hosts = stack.enter_context(identity_descriptors(load.secrets, port))
+        mine = f"/proc/{os.getpid()}/fd"
+        ways.append(
+            f"  log in    ssh -i {mine}/{key} -o UserKnownHostsFile={mine}/{known_hosts} -p {port} root@127.0.0.1"
+        )
+    ways += [
+        f"  console   socat -,raw,echo=0,escape=0x1d ABSTRACT-CONNECT:{name}-console     (Ctrl-] leaves)",
+        f'  QMP       socat READLINE ABSTRACT-CONNECT:{name}-qmp     (first: {{"execute": "qmp_capabilities"}})',
+        f"  logs      {context.folder}",
+        "Ctrl-C ends the guest.",
+    ]
+    return ways
+
+
+@asynccontextmanager
+async def _serve_console(console: Console, name: str) -> AsyncIterator[None]:
+    # One console, any number of people: each sees the end of it and what comes, and all may type.
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        shown = max(0, console.total_bytes - 4096)
+
+        async def show() -> None:
+            nonlocal shown
+            while not console.closed:
+                writer.write(console.tail(console.total_bytes - shown))
+                shown = console.total_bytes
+                await writer.drain()
+                await console.grown()
+
+        showing = asyncio.create_task(show())
+        try:
+            while typed := await reader.read(256):
+                await console.send(typed)
+        except (ConnectionError, BrokenPipeError):
+            pass
+        finally:
+            showing.cancel()
+            writer.close()
+
+    try:
+        server = await asyncio.start_unix_server(serve, path=f"\0{name}")
+    except OSError as error:
+        raise HostError(f"cannot serve the console: {error.strerror}") from error
+    async with server:
+        yield
