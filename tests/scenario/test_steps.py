@@ -22,7 +22,7 @@ from harness.scenario.steps import STEPS, DownloadStep, GuestStep, QmpStep, Uplo
         ("wait", {"interrupts": {"source": "i8042", "increase": 2}}),
         ("upload", {"from": "a b", "to": "/x", "mode": "0755"}),
         ("download", {"from": "/x", "to": "x.txt"}),
-        ("sleep", {"settle": "20ms", "why": "No event."}),
+        ("sleep", {"settle": "0.02s", "why": "No event."}),
     ],
 )
 def test_what_is_a_step(key: str, body: dict[str, object]) -> None:
