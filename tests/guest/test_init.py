@@ -21,6 +21,7 @@ from harness.guest.kernel_package import fetch_cloud_kernel
 from harness.guest.parameters import kernel_parameters
 from harness.guest.secrets import BootSecrets, initramfs_memfd, make_secrets, overlay_cpio
 from harness.guest.ssh import GuestShell, connect
+from harness.guest.tsc import measure_tsc_khz
 from harness.host.cache import cache_dir
 
 pytestmark = [
@@ -76,6 +77,9 @@ def booted(
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     console = folder / "console.log"
+    parameters = kernel_parameters()
+    if machine == "microvm":
+        parameters += f" tsc_early_khz={measure_tsc_khz()}"
     card = "virtio-net-device" if machine == "microvm" else "virtio-net-pci"
     with initramfs_memfd(image.initramfs, overlay_cpio(secrets, files, replacement)) as initrd:
         # fmt: off
@@ -83,7 +87,7 @@ def booted(
             "qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
             # Without cx16: QEMU 7.2's emulation of cmpxchg16b breaks one boot in four.
             "-machine", machine, "-accel", "tcg", "-cpu", "max,-cx16", "-smp", str(vcpus), "-m", "512M",
-            "-kernel", str(image.kernel.image), "-initrd", f"/proc/self/fd/{initrd}", "-append", kernel_parameters(),
+            "-kernel", str(image.kernel.image), "-initrd", f"/proc/self/fd/{initrd}", "-append", parameters,
             "-serial", f"file:{console}",
             "-chardev", f"socket,id=qmp,fd={theirs.fileno()}", "-mon", "chardev=qmp,mode=control",
             "-netdev", f"user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:{port}-:22", "-device", f"{card},netdev=net",
