@@ -15,7 +15,7 @@ enum fault {
 	FAULT_DEFAULT_VMPL_NEVER_RAISED, /* the rule that raises default_irq_vmpl (planes-v1: device plane stays 0) */
 	FAULT_SWITCH_DROPPED,		/* a Run-VMPL request: answered with success, no switch follows */
 	FAULT_SWITCH_REFUSED_IGNORED,	/* a Run-VMPL request by the MSR protocol: answered 0x017 with an error */
-	FAULT_SWITCH_SPURIOUS,		/* an exit of the guest's VMPL: VMPL0 runs though nobody asked */
+	FAULT_SWITCH_SPURIOUS,		/* an exit of the guest's VMPL that asks for no switch: VMPL0 runs */
 	FAULT_HLT_LOST_WAKEUP,		/* an event for a VMPL that sleeps in HLT: it sleeps on */
 	FAULT_AP_START_HANG,		/* AP_CREATION with CREATE: answered with success, nothing starts */
 	FAULT_AP_START_TRIPLE_FAULT,	/* AP_CREATION with CREATE: the VMPL starts without an IDT and faults */

@@ -41,7 +41,8 @@ void guest_isr(const struct isr_frame *frame)
 	if (frame->vector < FIRST_IRQ_VECTOR)
 		vmpl_panic(__FILE__, __LINE__, "exception %lu at RIP 0x%lx error 0x%lx", frame->vector, frame->rip,
 			   frame->error_code);
-	if (frame->vector == GUEST_VECTOR_KEYBOARD)
+	/* A keyboard interrupt without a byte must not take the byte of the next one. */
+	if (frame->vector == GUEST_VECTOR_KEYBOARD && ghcb_inb(I8042_COMMAND) & I8042_STATUS_OUTPUT_FULL)
 		ghcb_inb(I8042_DATA);
 	if (frame->vector == GUEST_VECTOR_TIMER && self->timer_left && --self->timer_left)
 		arm(GUEST_VECTOR_TIMER, self->timer_period_us);

@@ -87,6 +87,8 @@ __noreturn void monitor_stop_machine(enum exit_value value);
 struct vcpu_vmpl *flavour_select(struct vcpu *vcpu);
 /* Take a Run-VMPL request; false: refused. */
 bool flavour_run_vmpl(struct vcpu_vmpl *caller, unsigned vmpl);
+/* Whether the context would run again next. */
+bool flavour_stays(const struct vcpu_vmpl *context);
 void flavour_ap_started(struct vcpu_vmpl *context);
 
 /* monitor_vmgexit.c, monitor_msr_protocol.c, monitor_ap.c, monitor_backdoor.c */
@@ -113,6 +115,7 @@ bool lapic_write_msr(struct vcpu_vmpl *context, u32 msr, u64 value);
 void lapic_expire_timers(struct vcpu *vcpu);
 /* Return the next deadline of any VMPL of this vCPU, 0: none. */
 u64 lapic_next_deadline(const struct vcpu *vcpu);
+bool lapic_timer_is_due(const struct vcpu *vcpu);
 
 /* monitor_irq.c */
 void irq_raise_keyboard(struct vcpu *vcpu);

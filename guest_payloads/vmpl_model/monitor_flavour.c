@@ -93,6 +93,13 @@ bool flavour_run_vmpl(struct vcpu_vmpl *caller, unsigned vmpl)
 	return true;
 }
 
+bool flavour_stays(const struct vcpu_vmpl *context)
+{
+	if (options.flavour == FLAVOUR_ROY)
+		return context->vcpu->target_vmpl == (int)context->vmpl;
+	return context->plane_runnable;
+}
+
 void flavour_ap_started(struct vcpu_vmpl *context)
 {
 	struct vcpu *vcpu = context->vcpu;

@@ -64,7 +64,8 @@ static void end_of_interrupt(struct vcpu_vmpl *context)
 		return;
 	apic->isr[vector / 32] &= ~(1u << vector % 32);
 	trace_kvm_eoi(context->vcpu->id, context->vcpu->id, vector);
-	if (apic->duplicate_vector == (u32)vector) {
+	/* One that would merge with a real one in the IRR waits for the next EOI. */
+	if (apic->duplicate_vector == (u32)vector && !(READ_ONCE(apic->irr[vector / 32]) & 1u << vector % 32)) {
 		apic->duplicate_vector = 0;
 		lapic_accept(context->vcpu->id, context, DM_FIXED, vector);
 	}
@@ -174,4 +175,11 @@ u64 lapic_next_deadline(const struct vcpu *vcpu)
 			next = deadline;
 	}
 	return next;
+}
+
+bool lapic_timer_is_due(const struct vcpu *vcpu)
+{
+	u64 next = lapic_next_deadline(vcpu);
+
+	return next && rdtsc() >= next;
 }

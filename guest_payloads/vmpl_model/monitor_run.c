@@ -28,10 +28,13 @@ void monitor_isr(const struct isr_frame *frame)
 	case HOST_VECTOR_TIMER:
 		vcpu->armed_tsc = 0;
 		apic_eoi();
+		if (!lapic_timer_is_due(vcpu))
+			return;
 		break;
 	case HOST_VECTOR_KICK:
+		/* The sender has set requests; where that was seen before, there is nothing more to do. */
 		apic_eoi();
-		break;
+		return;
 	case HOST_VECTOR_SPURIOUS:
 		return;
 	default:
@@ -59,10 +62,13 @@ static void take_host_events(struct vcpu *vcpu)
 	lapic_expire_timers(vcpu);
 }
 
+/* The next deadline of an emulated timer, or of the trace: a guest that spins for ever must not keep its lines. */
 static void arm_host_timer(struct vcpu *vcpu)
 {
-	u64 deadline = lapic_next_deadline(vcpu), now;
+	u64 deadline = lapic_next_deadline(vcpu), flush = trace_flush_deadline(vcpu->id), now;
 
+	if (flush && (!deadline || flush < deadline))
+		deadline = flush;
 	if (deadline == vcpu->armed_tsc)
 		return;
 	vcpu->armed_tsc = deadline;
@@ -88,11 +94,10 @@ static void leave_guest_mode(struct vcpu *vcpu)
 static void sleep_until_request(struct vcpu *vcpu)
 {
 	trace_flush(vcpu->id);
-	arm_host_timer(vcpu);
 	if (!enter_guest_mode(vcpu))
 		return;
-	apic_reassess();
 	while (!READ_ONCE(vcpu->requests)) {
+		arm_host_timer(vcpu);
 		sti_hlt();
 		cli();
 	}
@@ -148,6 +153,7 @@ static void run_vmcb(struct vcpu_vmpl *context)
 	in_vmcb->rsp = in_vmsa->rsp;
 	in_vmcb->rflags = in_vmsa->rflags;
 	svm_run(context->vmcb, context->vmsa, context->vcpu->id);
+	apic_reassess();
 	context->vmcb->control.event_inj = 0;
 	in_vmsa->rax = in_vmcb->rax;
 	in_vmsa->rip = in_vmcb->rip;
@@ -189,16 +195,33 @@ static u64 architected_exit_code(const struct vcpu_vmpl *context)
 	return exit_code == VMEXIT_VMMCALL ? VMEXIT_VMGEXIT : exit_code;
 }
 
+/* A host interrupt that changed nothing for the guest is not KVM's either; it may be the trace's own timer. */
+static bool is_own_interrupt(struct vcpu_vmpl *context, u64 exit_code)
+{
+	if (exit_code != VMEXIT_INTR || context->vmcb->control.exit_int_info & EVENTINJ_VALID)
+		return false;
+	if (trace_flush_due(context->vcpu->id))
+		trace_flush(context->vcpu->id);
+	arm_host_timer(context->vcpu);
+	return true;
+}
+
 static u64 run_until_exit(struct vcpu_vmpl *context)
 {
 	trace_kvm_entry(context);
-	do {
+	for (;;) {
+		u64 exit_code;
+
 		run_vmcb(context);
-		if (!handle_hardware_exit(context, context->vmcb->control.exit_code))
+		exit_code = context->vmcb->control.exit_code;
+		if (handle_hardware_exit(context, exit_code)) {
+			/* A request that came during an exit nobody may see is what ended the guest. */
+			if (READ_ONCE(context->vcpu->requests))
+				return VMEXIT_INTR;
+		} else if (READ_ONCE(context->vcpu->requests) || !is_own_interrupt(context, exit_code)) {
 			return architected_exit_code(context);
-	} while (!READ_ONCE(context->vcpu->requests));
-	/* A host interrupt arrived during an exit that nobody may see: it is what ended the guest. */
-	return VMEXIT_INTR;
+		}
+	}
 }
 
 static void handle_exit(struct vcpu_vmpl *context, u64 exit_code)
@@ -252,7 +275,7 @@ void monitor_run(unsigned cpu)
 		leave_guest_mode(vcpu);
 		trace_kvm_exit(context, exit_code);
 		handle_exit(context, exit_code);
-		if (context->vmpl != SVSM_VMPL && fault_fires(FAULT_SWITCH_SPURIOUS))
+		if (context->vmpl != SVSM_VMPL && flavour_stays(context) && fault_fires(FAULT_SWITCH_SPURIOUS))
 			flavour_run_vmpl(context, SVSM_VMPL);
 	}
 }

@@ -7,7 +7,7 @@
 struct options options = {
 	.guest_vmpl = 2,
 	.nmi_vmpl = ~0u,
-	.trace_limit_lines = 2000000,
+	.trace_limit_lines = 1000000,
 	.await_ms = 5000,
 	.slow_ms = 1000,
 	.seed = 1,
@@ -55,6 +55,8 @@ static void parse_word(struct span word)
 {
 	struct span value = word, key = span_cut(&value, '=');
 
+	if (key.bytes == word.bytes)
+		refuse("not KEY=VALUE", word);
 	if (span_equals(key, "flavour"))
 		options.flavour = choose(word, value, flavour_names, ARRAY_SIZE(flavour_names));
 	else if (span_equals(key, "end"))

@@ -15,6 +15,7 @@
 /* Where a CPU offers its buffer to a free channel; it must take the channel only when the buffer is full. */
 #define OFFER_BYTES (16 * 1024)
 #define LINE_BYTES 320
+#define LONGEST_DELAY_US 20000
 /* Stand-ins for the vCPU threads' ids: kvm_inj_virq has no vCPU, so a line's pid must tell it. */
 #define FIRST_PID 10000
 
@@ -22,6 +23,7 @@ static struct trace_buffer {
 	struct spinlock lock;	/* the owner writes under it; only trace_end() ever contends */
 	u32 bytes;
 	u64 sequence;
+	u64 flush_tsc;	/* of the oldest line that is buffered; 0: none */
 	char text[BUFFER_BYTES];
 } buffers[MAX_CPUS];
 
@@ -29,6 +31,14 @@ static struct spinlock channel_lock;
 static unsigned cpu_count;
 static u64 lines_total;
 static bool ended;
+
+static void hand_over(const char *text, u32 bytes)
+{
+	if (options.trace == TRACE_VIRTIO)
+		virtio_console_write(text, bytes);
+	else if (options.trace == TRACE_DEBUGCON)
+		outsb(DEBUGCON_PORT, text, bytes);
+}
 
 void trace_init(unsigned cpus)
 {
@@ -41,17 +51,15 @@ void trace_init(unsigned cpus)
 			 "-device virtconsole,chardev=… or say trace=debugcon or trace=none");
 	bytes = format_text(line, sizeof(line), "# vmpl_model flavour=%s guest_vmpl=%u vcpus=%u tsc_khz=%lu\n",
 			    flavour_name(), options.guest_vmpl, cpus, tsc_khz);
-	memcpy(buffers[0].text, line, bytes);
-	buffers[0].bytes = bytes;
+	hand_over(line, bytes);
 }
 
 static void drain(struct trace_buffer *buffer)
 {
-	if (buffer->bytes && options.trace == TRACE_VIRTIO)
-		virtio_console_write(buffer->text, buffer->bytes);
-	else if (buffer->bytes && options.trace == TRACE_DEBUGCON)
-		outsb(DEBUGCON_PORT, buffer->text, buffer->bytes);
+	if (buffer->bytes)
+		hand_over(buffer->text, buffer->bytes);
 	buffer->bytes = 0;
+	buffer->flush_tsc = 0;
 }
 
 static size_t put_line(char *to, unsigned cpu, const char *name, const char *format, va_list args, const char *tail)
@@ -75,6 +83,8 @@ static void append(unsigned cpu, const char *name, const char *format, va_list a
 	__atomic_fetch_add(&lines_total, 1, __ATOMIC_RELAXED);
 	if (fault_fires(FAULT_TRACE_LOST))
 		return;
+	if (!buffer->flush_tsc)
+		buffer->flush_tsc = rdtsc() + clock_us_to_tsc(LONGEST_DELAY_US);
 	buffer->bytes += put_line(buffer->text + buffer->bytes, cpu, name, format, args, tail);
 	if (buffer->bytes < OFFER_BYTES)
 		return;
@@ -125,6 +135,16 @@ void trace_flush(unsigned cpu)
 	drain(&buffers[cpu]);
 	spin_unlock(&channel_lock);
 	spin_unlock(&buffers[cpu].lock);
+}
+
+u64 trace_flush_deadline(unsigned cpu)
+{
+	return buffers[cpu].flush_tsc;
+}
+
+bool trace_flush_due(unsigned cpu)
+{
+	return buffers[cpu].flush_tsc && rdtsc() >= buffers[cpu].flush_tsc;
 }
 
 void trace_end(unsigned cpu)
