@@ -125,10 +125,10 @@ class Delivery(NamedTuple):
 class Conservation:
     """Hold the numbers that must add up: ``accepted == delivered + merged + pending + untraced``.
 
-    ``raised`` leaves out masked and coalesced ones, which stand beside it. ``expected`` is what must have been accepted;
-    None if a raise of unknown reach (logical, broadcast) is among them. ``local`` of the accepted ones have no raise:
-    normal for the APIC timer, one too many for a vector that a device or an IPI raises. ``unexplained`` injections have
-    no acceptance, and are not in ``delivered``.
+    ``raised`` leaves out masked and coalesced ones, which stand beside it. ``expected`` must have been accepted; None
+    if a raise of unknown reach (logical, broadcast) is among them. ``local`` of the accepted ones have no raise: normal
+    for the APIC timer, one too many for a vector that a device or an IPI raises. ``unexplained`` injections have no
+    acceptance, and are not in ``delivered``.
     """
 
     raised: int

@@ -14,7 +14,18 @@ from typing import NamedTuple
 from harness.evidence.flavour import Flavour
 from harness.evidence.steps import StepIndex, Window
 
-__all__ = ["ApStart", "Cause", "Channel", "LiveLock", "Numbers", "Outcome", "Request", "Switch", "SwitchFacts"]
+__all__ = [
+    "ApStart",
+    "Cause",
+    "Channel",
+    "LiveLock",
+    "Numbers",
+    "Outcome",
+    "Request",
+    "Switch",
+    "SwitchFacts",
+    "VcpuSpan",
+]
 
 
 class Channel(StrEnum):
@@ -96,6 +107,15 @@ class ApStart(NamedTuple):
     entered_at: int | None
 
 
+class VcpuSpan(NamedTuple):
+    """Say when a vCPU was first and last seen, and in which VMPL it was at the end (None: not known)."""
+
+    vcpu: int
+    first_at: int
+    last_at: int
+    vmpl: int | None
+
+
 @dataclass(frozen=True, slots=True)
 class LiveLock:
     """Report a vCPU that asked for the same switch again and again in vain.
@@ -144,6 +164,7 @@ class SwitchFacts:
     windows: tuple[Window, ...]
     notes: tuple[str, ...]
     inferred: bool
+    vcpus: tuple[VcpuSpan, ...] = ()
 
     def numbers(
         self,

@@ -18,7 +18,7 @@ from harness.evidence.trace_events import (
     Vmgexit,
     VtlSwitch,
 )
-from harness.evidence.vmpl import ApStart, Cause, Channel, LiveLock, Outcome, Request, Switch, SwitchFacts
+from harness.evidence.vmpl import ApStart, Cause, Channel, LiveLock, Outcome, Request, Switch, SwitchFacts, VcpuSpan
 
 __all__ = ["LIVE_LOCK_REPEATS", "SWITCH_EVENTS", "SwitchFold", "fold_switches"]
 
@@ -69,6 +69,8 @@ class _Vcpu:
     # Interrupts that this vCPU got since its last request: what may have forced KVM to run VMPL0.
     events_since: int = 0
     vain: list[_Open] = field(default_factory=list)
+    first_at: int | None = None
+    last_at: int = 0
 
 
 class SwitchFold:
@@ -140,16 +142,28 @@ class SwitchFold:
             windows=marked if windows is None else tuple(windows),
             notes=notes + (problems if windows is None else ()),
             inferred=self._rules.completed_is_inferred,
+            vcpus=tuple(
+                VcpuSpan(vcpu, state.first_at, state.last_at, state.vmpl)
+                for vcpu, state in sorted(self._vcpus.items())
+                if state.first_at is not None
+            ),
         )
 
     def _vcpu(self, vcpu: int) -> _Vcpu:
         return self._vcpus.setdefault(vcpu, _Vcpu())
 
+    def _seen(self, vcpu: int, at: int) -> _Vcpu:
+        state = self._vcpu(vcpu)
+        if state.first_at is None:
+            state.first_at = at
+        state.last_at = at
+        return state
+
     def _note(self, text: str) -> None:
         self._notes[text] = self._notes.get(text, 0) + 1
 
     def _request(self, record: Record, vcpu: int, to_vmpl: int, channel: Channel) -> None:
-        state = self._vcpu(vcpu)
+        state = self._seen(vcpu, record.at)
         if self._rules.completion is Completion.EVENT:
             from_vmpl = state.vmpl
         else:
@@ -242,7 +256,7 @@ class SwitchFold:
         request.outcome, request.error = Outcome.REFUSED, error
 
     def _traced_switch(self, record: Record, fields: VtlSwitch) -> None:
-        state = self._vcpu(fields.vcpu)
+        state = self._seen(fields.vcpu, record.at)
         request = state.request
         state.vmpl = fields.current_vmpl
         if request is not None and request.to_vmpl == fields.target_vmpl and request.outcome is not Outcome.NO_OP:
@@ -268,7 +282,7 @@ class SwitchFold:
         state.vmpl = fields.target_vmpl
 
     def _entry(self, record: Record, fields: KvmEntry) -> None:
-        state = self._vcpu(fields.vcpu)
+        state = self._seen(fields.vcpu, record.at)
         for index, ap in enumerate(self._aps):
             at_vmpl = fields.vcpu_vmpl is None or fields.vcpu_vmpl == ap.vmpl
             if ap.entered_at is None and ap.apic_id == fields.vcpu and at_vmpl:
