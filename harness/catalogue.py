@@ -11,9 +11,25 @@ from harness.scenario.load import load_scenario
 from harness.scenario.setting import Scenario, Variant
 from harness.scenario.suggest import did_you_mean
 
-__all__ = ["find_files", "load_files", "select_variants"]
+__all__ = ["find_files", "load_files", "parse_set", "select_variants"]
 
 _SUFFIXES = (".yaml", ".yml")
+
+
+def parse_set(values: Sequence[str] | None) -> dict[str, str]:
+    """Split ``KEY=VALUE`` options.
+
+    :raise InputError: if one has no ``=``, or a key is given twice.
+    """
+    parsed: dict[str, str] = {}
+    for value in values or ():
+        key, equals, text = value.partition("=")
+        if not equals or not key:
+            raise InputError(f"--set {value}: write KEY=VALUE, such as --set machine.memory=512M")
+        if key in parsed:
+            raise InputError(f"--set {key} is given twice: {parsed[key]!r} and {text!r}")
+        parsed[key] = text
+    return parsed
 
 
 def find_files(paths: Sequence[Path]) -> tuple[Path, ...]:

@@ -8,7 +8,6 @@ from contextlib import suppress
 from harness.boot.context import BootContext
 from harness.clock import Deadline
 from harness.evidence.records import Loss
-from harness.qemu.machine import VirtualMachine
 from harness.qemu.monitor import MonitorLost, QmpRefused
 from harness.results.files import write_whole
 from harness.results.load import raw_samples_json
@@ -36,17 +35,12 @@ async def collect_state(context: BootContext, deadline: Deadline) -> None:
 
 
 def write_observations(context: BootContext) -> None:
-    """Write the samples, and when each console had grown by how much.
+    """Write the samples; and ``STREAM.times``, a line for each growth of a console: its size in bytes, the time.
 
     :raise HostError: if the disk is full.
     """
-    write_times(context.machine, context)
-    if context.samples:
-        write_whole(context.folder / "samples.json", raw_samples_json.dump_json(tuple(context.samples)))
-
-
-def write_times(machine: VirtualMachine, context: BootContext) -> None:
-    """Write ``STREAM.times``: a line for each growth, the size in bytes and the time in seconds."""
-    for stream, console in machine.consoles.items():
+    for stream, console in context.machine.consoles.items():
         rows = (f"{chunk.end_offset} {chunk.at_s:.6f}\n" for chunk in console.chunks)
         write_whole(context.folder / f"{stream}.times", "".join(rows).encode())
+    if context.samples:
+        write_whole(context.folder / "samples.json", raw_samples_json.dump_json(tuple(context.samples)))

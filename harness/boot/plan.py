@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.boot.kvm_probe import KvmAnswer
+from harness.boot.kvm_probe import KvmAnswer, probe_kvm
 from harness.boot.run import PlannedBoot
+from harness.boot.site import Site
 from harness.errors import InputError, Unsupported
 from harness.qemu.capabilities import Capabilities
 from harness.qemu.command import Accel
@@ -16,7 +18,9 @@ from harness.scenario.model import Platform
 from harness.scenario.setting import Setting, Variant
 from harness.scenario.steps import UploadStep
 
-__all__ = ["RefusedBoot", "needs_kvm", "plan_boot", "require_files"]
+__all__ = ["RefusedBoot", "plan_boot", "plan_boots", "require_files"]
+
+_KVM_NOT_ASKED = KvmAnswer(False, "KVM was not asked for")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +31,24 @@ class RefusedBoot:
     reason: str
 
 
-def needs_kvm(variant: Variant, wanted: Platform | None) -> bool:
-    """Tell whether the choice depends on KVM, so that nobody probes it for nothing."""
+async def plan_boots(
+    variants: Sequence[Variant], site: Site, platform: Platform | None
+) -> tuple[PlannedBoot | RefusedBoot, ...]:
+    """Choose a platform for each variant; KVM is probed only if the choice depends on it.
+
+    :raise InputError: if a setting contradicts itself, or names a file that is missing.
+    """
+    asked = any(_needs_kvm(variant, platform) for variant in variants)
+    kvm = await probe_kvm(site) if asked else _KVM_NOT_ASKED
+    plans = tuple(plan_boot(variant, site.capabilities, kvm, platform) for variant in variants)
+    for plan in plans:
+        if isinstance(plan, PlannedBoot):
+            require_files(plan)
+    return plans
+
+
+def _needs_kvm(variant: Variant, wanted: Platform | None) -> bool:
+    # So that nobody waits for a probe whose answer does not matter.
     return any(platform is Platform.KVM and wanted in (None, platform) for platform, _ in variant.platforms)
 
 

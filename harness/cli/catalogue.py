@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import os
 
-from harness.catalogue import find_files, load_files, select_variants
+from harness.catalogue import find_files, load_files, parse_set, select_variants
 from harness.checks import all_checks
-from harness.cli.options import Format, Only, Paths, SetValues, parse_set, paths_or_default
+from harness.cli.options import Format, Only, Paths, SetValues, paths_or_default
 from harness.cli.table import columns, terminal_width
 from harness.scenario.schema import build_schema
 

@@ -10,7 +10,7 @@ import typer
 
 from harness.errors import InputError
 
-__all__ = ["DEFAULT_SCENARIOS", "Format", "Only", "Paths", "Results", "SetValues", "parse_set", "paths_or_default"]
+__all__ = ["DEFAULT_SCENARIOS", "Format", "Only", "Paths", "Results", "SetValues", "paths_or_default"]
 
 DEFAULT_SCENARIOS = Path("scenarios")
 
@@ -37,22 +37,6 @@ Only = Annotated[
 ]
 Results = Annotated[Path, typer.Option("--results", metavar="DIR", help="Folder that keeps the records of all runs.")]
 Format = Annotated[Literal["text", "json"], typer.Option("--format", help="For people, or one JSON document.")]
-
-
-def parse_set(values: Sequence[str] | None) -> dict[str, str]:
-    """Split ``KEY=VALUE`` options.
-
-    :raise InputError: if one has no ``=``, or a key is given twice.
-    """
-    parsed: dict[str, str] = {}
-    for value in values or ():
-        key, equals, text = value.partition("=")
-        if not equals or not key:
-            raise InputError(f"--set {value}: write KEY=VALUE, such as --set machine.memory=512M")
-        if key in parsed:
-            raise InputError(f"--set {key} is given twice: {parsed[key]!r} and {text!r}")
-        parsed[key] = text
-    return parsed
 
 
 def paths_or_default(paths: Sequence[Path] | None) -> Sequence[Path]:

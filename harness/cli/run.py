@@ -12,15 +12,14 @@ from typing import Annotated
 import typer
 
 from harness.boot.load import prepare_load
-from harness.boot.plan import RefusedBoot
+from harness.boot.plan import RefusedBoot, plan_boots
 from harness.boot.run import plan_command
 from harness.boot.site import Site, open_site
 from harness.campaign import Observer, Planned, run_campaign
-from harness.catalogue import find_files, load_files, select_variants
+from harness.catalogue import find_files, load_files, parse_set, select_variants
 from harness.cli.exit_status import ExitStatus, for_bisect
 from harness.cli.live import watch
-from harness.cli.options import Format, Only, Paths, Results, SetValues, parse_set, paths_or_default
-from harness.cli.plans import make_plans
+from harness.cli.options import Format, Only, Paths, Results, SetValues, paths_or_default
 from harness.cli.summary import exit_status, print_json, print_summary
 from harness.clock import monotonic_s
 from harness.errors import HarnessBug, HostError
@@ -63,7 +62,7 @@ def run(
     if dry_run:
         asyncio.run(_print_commands(variants, platform))
         return
-    status = run_planned(lambda site: make_plans(variants, site, platform), len(variants), parallel, results, output)
+    status = run_planned(lambda site: plan_boots(variants, site, platform), len(variants), parallel, results, output)
     raise typer.Exit(for_bisect(status) if bisect_exit else status)
 
 
@@ -82,8 +81,7 @@ def run_planned(
     async def everything() -> None:
         site = await open_site(os.environ)
         plans = await plan(site)
-        about = describe_run(sys.argv, site.capabilities.binary, site.capabilities.version_text)
-        runs.append(create_run(results, about))
+        runs.append(create_run(results, describe_run(sys.argv)))
         with watch(len(plans), quiet=output == "json") as board:
 
             def finished(line: BootLine) -> None:
@@ -118,7 +116,7 @@ def run_planned(
 
 async def _print_commands(variants: Sequence[Variant], platform: Platform | None) -> None:
     site = await open_site(os.environ)
-    for plan in await make_plans(variants, site, platform):
+    for plan in await plan_boots(variants, site, platform):
         if isinstance(plan, RefusedBoot):
             print(f"# {plan.identity.variant}: UNSUPPORTED: {plan.reason}\n")
             continue

@@ -14,12 +14,11 @@ import typer
 
 from harness.boot.context import BootContext, Progress, Report
 from harness.boot.load import Load
-from harness.boot.plan import RefusedBoot
+from harness.boot.plan import RefusedBoot, plan_boots
 from harness.boot.run import Stay, run_boot
 from harness.boot.site import open_site
-from harness.catalogue import find_files, load_files, select_variants
-from harness.cli.options import Only, Results, SetValues, parse_set
-from harness.cli.plans import make_plans
+from harness.catalogue import find_files, load_files, parse_set, select_variants
+from harness.cli.options import Only, Results, SetValues
 from harness.clock import Deadline, monotonic_s
 from harness.errors import HostError, Unsupported
 from harness.guest.identity import identity_descriptors
@@ -47,10 +46,10 @@ def shell(
 
     async def stay() -> None:
         site = await open_site(os.environ)
-        (plan,) = await make_plans([variant], site, platform)
+        (plan,) = await plan_boots([variant], site, platform)
         if isinstance(plan, RefusedBoot):
             raise Unsupported(plan.reason)
-        run = create_run(results, describe_run(sys.argv, site.capabilities.binary, site.capabilities.version_text))
+        run = create_run(results, describe_run(sys.argv))
         folder = run.new_boot_folder()
         name = f"svsm-harness-{os.getpid()}"
         options = (

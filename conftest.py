@@ -1,0 +1,3 @@
+"""Let pytest run scenarios: `pytest scenarios -n auto`."""
+
+pytest_plugins = ["harness.pytest_plugin"]
