@@ -26,6 +26,7 @@
 #define APIC_DM_INIT 0x500
 #define APIC_DM_STARTUP 0x600
 #define APIC_INT_ASSERT 0x4000
+#define APIC_DEST_SELF 0x40000
 #define APIC_DEST_ALLBUT 0xc0000
 #define APIC_ICR_BUSY 0x1000
 #define APIC_TDR_DIV_1 0xb
@@ -47,13 +48,17 @@ unsigned apic_id(void)
 
 void apic_enable(void)
 {
+	/*
+	 * First the 8259's line, and the APIC's look at what is pending last: an 8259 interrupt that the firmware
+	 * left would else stay requested with nobody to name its vector, which QEMU's TCG delivers as #GP.
+	 */
+	apic_write(APIC_LVT0, APIC_LVT_MASKED);
 	apic_write(APIC_SPIV, APIC_SPIV_ENABLE | HOST_VECTOR_SPURIOUS);
-	apic_write(APIC_TPR, 0);
 	apic_write(APIC_LVTT, HOST_VECTOR_TIMER);
 	apic_write(APIC_TDCR, APIC_TDR_DIV_1);
 	apic_write(APIC_TMICT, 0);
-	apic_write(APIC_LVT0, APIC_LVT_MASKED);
 	apic_write(APIC_LVT1, APIC_DM_NMI);
+	apic_reassess();
 }
 
 void apic_eoi(void)
@@ -85,6 +90,11 @@ void apic_send_init_sipi(unsigned page)
 void apic_kick(unsigned cpu)
 {
 	icr_write(cpu << 24, APIC_INT_ASSERT | HOST_VECTOR_KICK);
+}
+
+void apic_kick_self(void)
+{
+	apic_write(APIC_ICR_LOW, APIC_DEST_SELF | APIC_INT_ASSERT | HOST_VECTOR_KICK);
 }
 
 void apic_timer_start(u32 ticks)

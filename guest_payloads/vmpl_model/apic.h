@@ -25,6 +25,8 @@ void apic_eoi(void);
 void apic_reassess(void);
 void apic_send_init_sipi(unsigned page);
 void apic_kick(unsigned cpu);
+/* Leaves the high half of the ICR alone, so an NMI handler may do it in the middle of apic_kick(). */
+void apic_kick_self(void);
 /* Start the one-shot timer; 0 stops it. */
 void apic_timer_start(u32 ticks);
 u32 apic_timer_left(void);

@@ -12,6 +12,7 @@
 enum backdoor {
 	BACKDOOR_PRINT,		/* RBX = enum serial_port, RCX = text, RDX = bytes */
 	BACKDOOR_MARK,		/* RCX = text, RDX = bytes: a vmpl_model_mark line in the trace */
+	BACKDOOR_SUMMARISE,	/* print what the faults did; leaving does it too */
 	BACKDOOR_LEAVE,		/* RBX = enum exit_value */
 };
 

@@ -15,6 +15,7 @@
 #define UART_LSR_THRE 0x20
 
 #define ISA_DEBUG_EXIT_PORT 0xf4
+#define LONGEST_EXIT_TSC 8000000000ull	/* some seconds on every CPU; the clock may not be measured yet */
 /* ICH9 datasheet, 13.7.5: reset control register. */
 #define RST_CNT 0xcf9
 
@@ -102,7 +103,12 @@ void model_bug(const char *format, ...)
 
 void leave_qemu(enum exit_value value)
 {
+	u64 start = rdtsc();
+
 	outl(ISA_DEBUG_EXIT_PORT, value);
+	/* QEMU from 9 on only requests its shutdown here, so the CPU runs on for a moment. */
+	while (rdtsc() - start < LONGEST_EXIT_TSC)
+		pause();
 	/* No isa-debug-exit device: stay, and say so once, instead of running on. */
 	serial_write(CONSOLE, "vmpl_model: no isa-debug-exit at 0xf4, halted\n", 46);
 	for (;;) {

@@ -194,6 +194,8 @@ void guest_run_plan(void)
 		run_step(&steps[i]);
 	memset(before, 0, sizeof(before));
 	report_counters("total ");
+	if (options.end == END_IDLE)
+		backdoor(BACKDOOR_SUMMARISE, 0, NULL, 0);
 	port_printf(CONSOLE, "svsm-harness: ready\n");
 	if (options.end == END_EXIT)
 		backdoor(BACKDOOR_LEAVE, ktap_failures() ? EXIT_FAILED : EXIT_PASSED, NULL, 0);

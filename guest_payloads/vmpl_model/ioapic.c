@@ -12,10 +12,14 @@ static void write_register(unsigned reg, u32 value)
 	*(volatile u32 *)(IOAPIC_BASE + IOAPIC_WINDOW) = value;
 }
 
-void ioapic_route_to_boot_cpu(unsigned pin, unsigned vector)
+void pic_mask_all(void)
 {
 	outb(PIC_MASTER_MASK, 0xff);
 	outb(PIC_SLAVE_MASK, 0xff);
+}
+
+void ioapic_route_to_boot_cpu(unsigned pin, unsigned vector)
+{
 	write_register(IOAPIC_REG_REDIR + 2 * pin + 1, 0);
 	write_register(IOAPIC_REG_REDIR + 2 * pin, vector);
 }

@@ -17,7 +17,8 @@
 
 #define KEYBOARD_GSI 1
 
-/* Mask the 8259s and send pin `pin`, edge, to a vector of the boot CPU. */
+void pic_mask_all(void);
+/* Send pin `pin`, edge, to a vector of the boot CPU. */
 void ioapic_route_to_boot_cpu(unsigned pin, unsigned vector);
 
 #endif

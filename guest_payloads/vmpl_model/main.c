@@ -58,6 +58,7 @@ void boot_main(const struct hvm_start_info *info)
 	desc_load(0);
 	smp_set_cpu(0);
 	options_parse(info->command_line_pa ? (const char *)info->command_line_pa : "");
+	pic_mask_all();
 	apic_enable();
 	clock_init();
 	smp_start(run_ap);

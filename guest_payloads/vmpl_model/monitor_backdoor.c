@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "backdoor.h"
 
+#include "faults.h"
 #include "monitor.h"
 #include "trace.h"
 
@@ -14,6 +15,9 @@ void handle_backdoor(struct vcpu_vmpl *context)
 		return;
 	case BACKDOOR_MARK:
 		trace_event(context->vcpu->id, "vmpl_model_mark", "%s", (const char *)vmsa->rcx);
+		return;
+	case BACKDOOR_SUMMARISE:
+		fault_summarise();
 		return;
 	case BACKDOOR_LEAVE:
 		monitor_stop_machine(vmsa->rbx);

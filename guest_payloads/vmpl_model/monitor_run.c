@@ -19,7 +19,9 @@ void monitor_isr(const struct isr_frame *frame)
 
 	switch (frame->vector) {
 	case NMI_VECTOR:
+		/* CLI holds no NMI back: it may come between the last look at requests and HLT, which must not sleep then. */
 		__atomic_fetch_add(&vcpu->host_nmi, 1, __ATOMIC_SEQ_CST);
+		apic_kick_self();
 		break;
 	case HOST_VECTOR_KEYBOARD:
 		vcpu->host_keyboard++;

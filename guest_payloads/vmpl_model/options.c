@@ -16,11 +16,16 @@ struct options options = {
 static const char *const flavour_names[] = {[FLAVOUR_ROY] = "roy", [FLAVOUR_PLANES_V1] = "planes-v1"};
 static const char *const end_names[] = {[END_EXIT] = "exit", [END_IDLE] = "idle"};
 static const char *const trace_names[] = {
-	[TRACE_VIRTIO] = "virtio", [TRACE_DEBUGCON] = "debugcon", [TRACE_NONE] = "none"};
+	[TRACE_AUTO] = "auto", [TRACE_VIRTIO] = "virtio", [TRACE_DEBUGCON] = "debugcon", [TRACE_NONE] = "none"};
 
 const char *flavour_name(void)
 {
 	return flavour_names[options.flavour];
+}
+
+const char *trace_channel_name(void)
+{
+	return trace_names[options.trace];
 }
 
 /* format_text knows no %.*s, so that names of options go through here. */

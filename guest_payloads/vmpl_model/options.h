@@ -7,7 +7,7 @@
 
 enum flavour { FLAVOUR_ROY, FLAVOUR_PLANES_V1 };
 enum end_mode { END_EXIT, END_IDLE };
-enum trace_channel { TRACE_VIRTIO, TRACE_DEBUGCON, TRACE_NONE };
+enum trace_channel { TRACE_AUTO, TRACE_VIRTIO, TRACE_DEBUGCON, TRACE_NONE };
 
 struct options {
 	enum flavour flavour;
@@ -27,5 +27,6 @@ extern struct options options;
 /* Parse or bail out. */
 void options_parse(const char *command_line);
 const char *flavour_name(void);
+const char *trace_channel_name(void);
 
 #endif

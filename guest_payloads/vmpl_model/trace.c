@@ -40,17 +40,33 @@ static void hand_over(const char *text, u32 bytes)
 		outsb(DEBUGCON_PORT, text, bytes);
 }
 
+/* An absent channel must not be found out by an empty trace. QEMU's isa-debugcon reads as its own port number. */
+static void choose_channel(void)
+{
+	bool wants_virtio = options.trace == TRACE_AUTO || options.trace == TRACE_VIRTIO;
+	bool wants_debugcon = options.trace == TRACE_AUTO || options.trace == TRACE_DEBUGCON;
+
+	if (options.trace == TRACE_NONE)
+		return;
+	if (wants_virtio && virtio_console_init())
+		options.trace = TRACE_VIRTIO;
+	else if (wants_debugcon && inb(DEBUGCON_PORT) == DEBUGCON_PORT)
+		options.trace = TRACE_DEBUGCON;
+	else
+		bail_out("nowhere to write the trace to (trace=%s): add -device virtio-serial-pci,max_ports=1 "
+			 "-device virtconsole,chardev=ID, or say trace=none",
+			 trace_channel_name());
+}
+
 void trace_init(unsigned cpus)
 {
 	char line[LINE_BYTES];
 	size_t bytes;
 
 	cpu_count = cpus;
-	if (options.trace == TRACE_VIRTIO && !virtio_console_init())
-		bail_out("no virtio console for the trace: add -device virtio-serial-pci,max_ports=1 "
-			 "-device virtconsole,chardev=… or say trace=debugcon or trace=none");
-	bytes = format_text(line, sizeof(line), "# vmpl_model flavour=%s guest_vmpl=%u vcpus=%u tsc_khz=%lu\n",
-			    flavour_name(), options.guest_vmpl, cpus, tsc_khz);
+	choose_channel();
+	bytes = format_text(line, sizeof(line), "# vmpl_model flavour=%s guest_vmpl=%u vcpus=%u tsc_khz=%lu channel=%s\n",
+			    flavour_name(), options.guest_vmpl, cpus, tsc_khz, trace_channel_name());
 	hand_over(line, bytes);
 }
 
