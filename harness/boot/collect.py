@@ -39,7 +39,12 @@ def write_observations(context: BootContext) -> None:
 
     :raise HostError: if the disk is full.
     """
+    failure = context.machine.journal.failure
+    if failure is not None:
+        context.losses.append(Loss("qmp", f"qmp.jsonl could not be written: {failure}"))
     for stream, console in context.machine.consoles.items():
+        if not console.closed:
+            context.losses.append(Loss(stream, "was not read to its end"))
         rows = (f"{chunk.end_offset} {chunk.at_s:.6f}\n" for chunk in console.chunks)
         write_whole(context.folder / f"{stream}.times", "".join(rows).encode())
     if context.samples:

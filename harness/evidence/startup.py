@@ -68,13 +68,9 @@ class Phase:
 
 
 def time_of(offset: int, chunks: Sequence[Chunk]) -> float | None:
-    """Return when the byte at ``offset`` had arrived; None if nothing ever did.
-
-    QEMU writes its log as it hands the bytes on, so the log of a QEMU that is ended can be a few bytes ahead of what
-    arrived; those have the time of the last that did.
-    """
+    """Return when the byte at ``offset`` had arrived; None if no chunk reaches so far."""
     index = bisect_left(chunks, offset + 1, key=lambda chunk: chunk.end_offset)
-    return chunks[min(index, len(chunks) - 1)].at_s if chunks else None
+    return chunks[index].at_s if index < len(chunks) else None
 
 
 def find_marks(stream: str, text: ConsoleText, chunks: Sequence[Chunk]) -> tuple[Mark, ...]:

@@ -10,7 +10,6 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
 
 from harness.errors import InputError
 from harness.scenario.model import Machine, Payload
@@ -75,15 +74,9 @@ class Wiring:
     monitor: str | None
 
     @classmethod
-    def descriptors(cls, console_fds: Mapping[Stream, int], monitor_fd: int, folder: Path) -> Wiring:
-        """Wire to inherited sockets; QEMU itself writes ``folder/STREAM.log``, so a slow reader loses nothing."""
-        return cls(
-            {
-                stream: f"socket,fd={fd},logfile={_escape(folder / f'{stream}.log')}"
-                for stream, fd in console_fds.items()
-            },
-            f"socket,fd={monitor_fd}",
-        )
+    def descriptors(cls, console_fds: Mapping[Stream, int], monitor_fd: int) -> Wiring:
+        """Wire to inherited sockets; a guest waits for a slow reader, so nothing is lost."""
+        return cls({stream: f"socket,fd={fd}" for stream, fd in console_fds.items()}, f"socket,fd={monitor_fd}")
 
     @classmethod
     def terminal(cls, streams: tuple[Stream, ...]) -> Wiring:
@@ -107,11 +100,6 @@ class QemuCommand:
     def shell(self) -> str:
         """Render for a shell, an option a line."""
         return " \\\n  ".join([shlex.quote(self.binary), *map(shlex.join, self.options)])
-
-
-def _escape(path: Path | str) -> str:
-    # In a QEMU option list a comma inside a value is doubled (QEMU docs/system/invocation, util/qemu-option.c).
-    return str(path).replace(",", ",,")
 
 
 def default_cpu(accel: Accel, version: tuple[int, ...]) -> str:

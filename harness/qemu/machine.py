@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 import re
 import socket
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from io import RawIOBase
 from pathlib import Path
-from typing import TextIO
 
 from harness.clock import Deadline, monotonic_s
 from harness.errors import HarnessBug, HostError, LaunchError
@@ -18,12 +20,32 @@ from harness.qemu.console import Console
 from harness.qemu.monitor import Monitor, MonitorLost, QmpRefused, connect_monitor
 from harness.qemu.process import QemuProcess, describe_status, start_process
 
-__all__ = ["VirtualMachine", "launch"]
+__all__ = ["Journal", "VirtualMachine", "launch"]
 
 # What QEMU said when it refused its command line is a few lines; more than this is a flood.
 _STDERR_TAIL_BYTES = 4096
 # A QEMU that was told to quit has nothing left to do but flush and exit.
 _QUIT_S = 3.0
+
+
+class Journal:
+    """Write down what is said over QMP, a line each, until the disk is full; ``failure`` says then what happened."""
+
+    def __init__(self, file: RawIOBase) -> None:
+        """Take the unbuffered file."""
+        self._file = file
+        self.failure: str | None = None
+
+    def write(self, line: str) -> None:
+        """Append one line; never raises, because the events behind it must be heard all the same."""
+        data = f"{line}\n".encode()
+        if self.failure is not None:
+            return
+        try:
+            if self._file.write(data) != len(data):
+                self.failure = os.strerror(errno.ENOSPC)
+        except OSError as error:
+            self.failure = error.strerror or str(error)
 
 
 @dataclass
@@ -36,6 +58,7 @@ class VirtualMachine:
     process: QemuProcess
     monitor: Monitor
     consoles: Mapping[Stream, Console]
+    journal: Journal
     started_s: float
     followers: list[asyncio.Task[None]] = field(default_factory=list)
     asked_to_end: bool = False
@@ -82,7 +105,7 @@ class VirtualMachine:
     async def drain(self, deadline: Deadline) -> None:
         """Read the consoles to their end, after QEMU has gone.
 
-        :raise TimeoutError: never; what is not read by the deadline shows as a log longer than was followed.
+        :raise TimeoutError: never; a console that is not read to its end by the deadline is not ``closed``.
         """
         await asyncio.wait(self.followers, timeout=deadline.remaining_s)
 
@@ -99,7 +122,7 @@ async def launch(
 ) -> AsyncIterator[VirtualMachine]:
     """Start the QEMU that ``build`` describes and yield it, stopped before its first guest instruction.
 
-    ``folder`` gets ``STREAM.log`` from QEMU itself, ``qemu.stderr``, ``qmp.jsonl`` and ``qemu.sh``. ``fds`` are further
+    ``folder`` gets ``STREAM.log``, ``qemu.stderr``, ``qmp.jsonl`` and ``qemu.sh``. ``fds`` are further
     descriptors that QEMU inherits. ``saw`` is called with each piece of console text. QEMU is gone when the body ends.
 
     :raise LaunchError: if QEMU ends before it greets; carries its standard error and a line for a shell.
@@ -112,7 +135,7 @@ async def launch(
                 ours[stream], child = _pair(stack, theirs)
                 child_fds[stream] = child.fileno()
             channel, monitor_child = _pair(stack, theirs)
-            command = build(Wiring.descriptors(child_fds, monitor_child.fileno(), folder))
+            command = build(Wiring.descriptors(child_fds, monitor_child.fileno()))
             by_hand = build(Wiring.terminal(tuple(streams)))
             (folder / "qemu.sh").write_text(
                 f"#!/bin/sh\n# The same machine, with its console on this terminal.\n{by_hand.shell()}\n"
@@ -125,14 +148,18 @@ async def launch(
         def now_s() -> float:
             return monotonic_s() - started_s
 
-        journal = stack.enter_context((folder / "qmp.jsonl").open("a", encoding="utf-8"))
+        # Unbuffered: what was said before a SIGKILL must be readable after it, and closing cannot fail.
+        journal = Journal(stack.enter_context((folder / "qmp.jsonl").open("ab", buffering=0)))
         try:
-            monitor = await stack.enter_async_context(connect_monitor(channel, now_s, _line_writer(journal), deadline))
+            monitor = await stack.enter_async_context(connect_monitor(channel, now_s, journal.write, deadline))
         except HostError as error:
             status = await process.end(Deadline.after(1.0))
             raise LaunchError(by_hand.argv, describe_status(status), _tail(folder / "qemu.stderr")) from error
-        consoles = {stream: Console(end, now_s) for stream, end in ours.items()}
-        machine = VirtualMachine(process, monitor, consoles, started_s)
+        consoles = {}
+        for stream, end in ours.items():
+            log = stack.enter_context((folder / f"{stream}.log").open("ab", buffering=0))
+            consoles[stream] = Console(end, now_s, log)
+        machine = VirtualMachine(process, monitor, consoles, journal, started_s)
         for stream, console in consoles.items():
             machine.followers.append(asyncio.create_task(console.follow(_saw_of(stream, saw))))
         stack.push_async_callback(_cancel, machine.followers)
@@ -145,14 +172,6 @@ def _pair(stack: AsyncExitStack, theirs: ExitStack) -> tuple[socket.socket, sock
     stack.callback(ours.close)
     theirs.callback(child.close)
     return ours, child
-
-
-def _line_writer(file: TextIO) -> Callable[[str], None]:
-    def write(line: str) -> None:
-        file.write(line + "\n")
-        file.flush()  # the journal is evidence: what was said before a SIGKILL must be readable after it
-
-    return write
 
 
 def _saw_of(stream: Stream, saw: Callable[[Stream, bytes], None] | None) -> Callable[[bytes], None] | None:

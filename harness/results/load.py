@@ -68,7 +68,7 @@ def load_facts(folder: Path, record: BootRecord) -> BootFacts:
 
 
 def _cut(stream: str, logged_bytes: int, received_bytes: int) -> list[Loss]:
-    # QEMU writes the log and ignores a failing write (chardev/char.c qemu_chr_write_log), so a full disk shows here.
+    # The log ends where the disk was full; the guest went on (harness.qemu.console).
     if logged_bytes < received_bytes:
         return [Loss(stream, f"the log has {logged_bytes} of {received_bytes} bytes; was the disk full?")]
     return []
