@@ -2,14 +2,17 @@
 
 paramiko sets a pipe when data or the end has come, so the loop watches it like any socket. Hazards of paramiko that
 shape this file: a command that fills one stream while only the other is read blocks for ever (#1778), so both are
-drained as data comes; ``recv_exit_status()`` before draining hangs (#448), so it comes last.
+drained as data comes; ``recv_exit_status()`` before draining hangs (#448), so it comes last. And paramiko builds a
+message under the channel's lock but sends it after: a message can so follow the CLOSE that its other thread sends, and
+dropbear ends the whole session at a message for a channel that is gone (src/common-channel.c, "Unknown channel").
+Hence no EOF is ever sent, and :meth:`~harness.guest.shell.GuestShell.run` bounds the input on the other side.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from harness.guest.ssh_errors import SshLost
@@ -70,6 +73,8 @@ class RemoteProcess:
 
         :raise SshLost: when the session broke.
         """
+        if not content:
+            return
         try:
             await asyncio.to_thread(self._channel.sendall, content)
         except OSError:
@@ -77,22 +82,16 @@ class RemoteProcess:
 
     @asynccontextmanager
     async def fed(self, content: bytes) -> AsyncIterator[None]:
-        """Write ``content`` to the command's standard input, and end that input, while the body runs.
+        """Write ``content`` to the command's standard input while the body runs; the input is not ended.
 
         A session that breaks meanwhile shows in :meth:`receive`.
         """
-        feeding = asyncio.create_task(self._feed(content))
+        feeding = asyncio.create_task(self.send(content))
         try:
             yield
         finally:
             feeding.cancel()
             await asyncio.gather(feeding, return_exceptions=True)
-
-    async def _feed(self, content: bytes) -> None:
-        if content:
-            await self.send(content)
-        with suppress(OSError, EOFError):
-            self._channel.shutdown_write()
 
     async def status(self) -> int | None:
         """Return the exit status once :meth:`receive` has returned None; None when a signal ended the command.

@@ -3,15 +3,16 @@
 A command of its own costs two round trips, a login shell and the start of a program; a loop in one shell answers in a
 few milliseconds, which pacing interrupts needs.
 
-Framing: a request is a path and a newline. The answer is the content in base64 and then ``.``, or ``!`` when the file
-could not be read to its end. Neither mark is a letter of base64, so no content can imitate one.
+Framing: a request is a path and a newline; an empty one ends the loop. The answer is the content in base64 and then
+``.``, or ``!`` when the file could not be read to its end. Neither mark is a letter of base64, so no content can
+imitate one.
 """
 
 from __future__ import annotations
 
 import base64
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from harness.clock import Deadline
 from harness.errors import HarnessBug
@@ -21,18 +22,23 @@ from harness.guest.ssh_errors import GuestFileError, SshLost
 
 __all__ = ["Sampler", "open_sampler"]
 
-_LOOP = "while IFS= read -r path; do base64 <\"$path\" 2>/dev/null && echo . || echo '!'; done"
+_LOOP = 'while IFS= read -r path && [ "$path" ]; do base64 <"$path" 2>/dev/null && echo . || echo \'!\'; done'
+# A loop that does not end in this time is left to the end of the session.
+_END_S = 2.0
 _MARKS = (b".", b"!")
 
 
 @asynccontextmanager
 async def open_sampler(shell: GuestShell) -> AsyncIterator[Sampler]:
-    """Yield a sampler on ``shell``; its channel is closed afterwards.
+    """Yield a sampler on ``shell``; its loop is ended afterwards.
 
     :raise SshLost: when the session breaks.
     """
     async with shell.process(_LOOP) as process:
-        yield Sampler(process)
+        sampler = Sampler(process)
+        yield sampler
+        with suppress(TimeoutError, SshLost):
+            await sampler.end(Deadline.after(_END_S))
 
 
 class Sampler:
@@ -52,8 +58,8 @@ class Sampler:
         :raise SshLost: when the session breaks, or after an earlier time-out.
         """
         for path in paths:
-            if "\n" in path or "\0" in path:
-                raise GuestFileError(path, "a path with a newline cannot be sampled; use download")
+            if not path or "\n" in path or "\0" in path:
+                raise GuestFileError(path, "an empty path, or one with a newline, cannot be sampled; use download")
         if self._broken:
             raise SshLost("sampling", None)
         # Until the last answer is in: an interrupted read leaves answers that belong to nobody.
@@ -68,6 +74,21 @@ class Sampler:
             if content is None:
                 raise GuestFileError(path, "cannot be read")
         return {path: content for path, content in answers.items() if content is not None}
+
+    async def end(self, deadline: Deadline) -> None:
+        """End the loop in the guest and wait for it; nothing happens when the sampler is out of step.
+
+        :raise TimeoutError: at the deadline.
+        :raise SshLost: when the session breaks.
+        """
+        if self._broken:
+            return
+        self._broken = True
+        async with deadline.limit():
+            await self._process.send(b"\n")
+            while await self._process.receive() is not None:
+                pass
+            await self._process.status()
 
     async def _answer(self) -> bytes | None:
         while True:

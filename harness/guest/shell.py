@@ -1,6 +1,6 @@
 """Run commands on the guest and copy files, over a session that exists.
 
-What only blocks in paramiko runs in a worker thread; closing the channel or the transport ends it.
+What only blocks in paramiko runs in a worker thread; closing the transport ends it.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 __all__ = ["Completed", "GuestShell"]
 
 _OUTPUT_LIMIT_BYTES = 16 << 20
+# Large, so that short outputs need no window message, which could come too late (remote_process says why).
+_WINDOW_BYTES = 16 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,10 @@ class GuestShell:
     def __init__(self, transport: paramiko.Transport) -> None:
         """Take over an authenticated transport."""
         self._transport = transport
+        # Channels whose command outlived our interest. dropbear 2022.83 mixes up a channel that we close while its
+        # command runs with the next one that we open, and the session ends (22 of 150 tries). So they stay open, and
+        # referenced, for paramiko closes a channel that is collected; the end of the session ends them.
+        self._abandoned: list[paramiko.Channel] = []
 
     async def run(
         self,
@@ -61,7 +67,7 @@ class GuestShell:
     ) -> Completed:
         """Run ``command`` in the guest's shell and return how it ended, whatever that was.
 
-        At the deadline the channel is closed and what came so far is returned; the command itself gets no signal.
+        At the deadline what came so far is returned; the command goes on in the guest until the session ends.
 
         :raise SshLost: when the session breaks first.
         """
@@ -69,7 +75,11 @@ class GuestShell:
         out, err = _Bounded(limit_bytes), _Bounded(limit_bytes)
         status, timed_out = None, False
         try:
-            async with deadline.limit(), self.process(command) as process, process.fed(stdin):
+            async with (
+                deadline.limit(),
+                self._start(_bounded_input(command, len(stdin)), command) as process,
+                process.fed(stdin),
+            ):
                 while (data := await process.receive()) is not None:
                     out.add(data[0])
                     err.add(data[1])
@@ -82,30 +92,39 @@ class GuestShell:
 
     @asynccontextmanager
     async def process(self, command: str) -> AsyncIterator[RemoteProcess]:
-        """Yield ``command`` while it runs; leaving closes its channel.
+        """Yield ``command`` while it runs; leaving does not end it, the end of the session does.
 
         :raise SshLost: when the session breaks.
         """
+        async with self._start(command, command) as process:
+            yield process
+
+    # ``doing`` is what an error calls it.
+    @asynccontextmanager
+    async def _start(self, command: str, doing: str) -> AsyncIterator[RemoteProcess]:
         channels: list[paramiko.Channel] = []
 
         left = False
 
         def start() -> None:
-            channels.append(self._transport.open_session())
+            channels.append(self._transport.open_session(window_size=_WINDOW_BYTES))
             # The guest may answer only after the caller has given up.
             if left:
-                channels[0].close()
+                self._abandoned.append(channels[0])
             else:
                 channels[0].exec_command(command)
 
         try:
-            await self._blocking(start, command)
-            with RemoteProcess(channels[0], command) as process:
+            await self._blocking(start, doing)
+            with RemoteProcess(channels[0], doing) as process:
                 yield process
         finally:
             left = True
             for channel in channels:
-                channel.close()
+                if channel.exit_status_ready():
+                    channel.close()
+                else:
+                    self._abandoned.append(channel)
 
     @asynccontextmanager
     async def sampler(self) -> AsyncIterator[Sampler]:
@@ -166,6 +185,13 @@ class _Bounded:
     @property
     def content(self) -> bytes:
         return b"".join(self._parts)
+
+
+# The input ends after ``size_bytes`` without an EOF of ours, and all of it is read even by a command that ends early.
+def _bounded_input(command: str, size_bytes: int) -> str:
+    if not size_bytes:
+        return f"exec </dev/null\n{command}"
+    return f"head -c {size_bytes} | {{ sh -c {shlex.quote(command)}; s=$?; cat >/dev/null; exit $s; }}"
 
 
 def _expect_success(done: Completed, path: str) -> None:

@@ -145,6 +145,13 @@ def test_a_q35_guest_answers_counts_keys_and_powers_off(image: GuestImage, tmp_p
                 path = "/proc/sys/kernel/osrelease"
                 assert (await sampler.read([path], deadline))[path].decode().strip() == image.kernel.release
 
+            # dropbear loses the session when a channel is closed under a running command; we must never do that.
+            for _ in range(20):
+                async with shell.sampler() as sampler:
+                    await sampler.read([path], deadline)
+                assert (await shell.run("cat", deadline)).status == 0
+                assert (await shell.run("sleep 1000", Deadline.after(0.02))).timed_out
+
             zombies = await shell.run("(sleep 0 &) ; true; ps -o stat,comm | grep -c '^Z'", deadline)
             assert zombies.out == b"0\n"
             guest.execute("system_powerdown")

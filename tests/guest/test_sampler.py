@@ -13,7 +13,7 @@ import paramiko
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from loopback_ssh import ssh_server
+from loopback_ssh import finish, ssh_server
 
 from harness.clock import Deadline
 from harness.guest.sampler import Sampler
@@ -33,6 +33,7 @@ def in_a_shell(channel: paramiko.Channel, command: bytes) -> None:
             with contextlib.suppress(OSError):
                 while data := os.read(shell.stdout.fileno(), 65536):
                     channel.sendall(data)
+                finish(channel, shell.wait())
 
         threading.Thread(target=answer, name="server-answer", daemon=True).start()
         while data := channel.recv(65536):
@@ -104,7 +105,7 @@ def test_after_a_time_out_a_stale_answer_is_never_taken_for_a_new_one(tmp_path: 
     sample(work)
 
 
-@pytest.mark.parametrize("path", ["a\nb", "a\0b"])
+@pytest.mark.parametrize("path", ["a\nb", "a\0b", ""])
 def test_a_path_that_would_break_the_frame_is_refused(path: str) -> None:
     async def work(sampler: Sampler) -> None:
         with pytest.raises(GuestFileError, match="cannot be sampled"):
