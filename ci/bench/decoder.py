@@ -2,7 +2,8 @@
 
     python ci/bench/decoder.py [--lines 5000000] [--trace FILE]
 
-Prints one line a way of using it: nothing decoded, the VMPL and IRQ events decoded, every event decoded. The ratio is
+Prints one line a way of using it: nothing decoded, the VMPL and IRQ events decoded, every event decoded, and the facts
+about switches and interrupts built as well (they hold one value a switch and interrupt, so they do grow). The ratio is
 to ``for line in chunk.split(b"\\n")`` in the same run, so it can be compared between machines. Peak memory is of the
 whole process. Exit status 1 if the decoding of VMPL and IRQ events is slower than ``--at-least`` lines a second.
 """
@@ -20,25 +21,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests" / "evidence
 
 from synthetic_trace import write_chunks
 
+from harness.evidence.flavour import Flavour, rules_of
 from harness.evidence.ftrace import Decoder
+from harness.evidence.irq_fold import IRQ_EVENTS, IrqFold
 from harness.evidence.trace_text import KNOWN_EVENTS
+from harness.evidence.vmpl_fold import SWITCH_EVENTS, SwitchFold
 
-SWITCHES_AND_IRQS = frozenset(
-    {
-        "kvm_entry",
-        "kvm_vmgexit_enter",
-        "kvm_vmgexit_msr_protocol_enter",
-        "kvm_vmgexit_msr_protocol_exit",
-        "kvm_arch_vcpu_ioctl_run_vtl_switch",
-        "kvm_inj_virq",
-        "kvm_apic_accept_irq",
-        "kvm_msi_set_irq",
-        "kvm_ioapic_set_irq",
-        "kvm_set_irq",
-        "kvm_apic_ipi",
-        "kvm_eoi",
-    }
-)
+SWITCHES_AND_IRQS = SWITCH_EVENTS | IRQ_EVENTS
 
 
 def _bare(chunks: Iterable[bytes]) -> int:
@@ -49,10 +38,19 @@ def _bare(chunks: Iterable[bytes]) -> int:
     return lines
 
 
-def _decode(chunks: Iterable[bytes], wanted: Iterable[str]) -> int:
+def _decode(chunks: Iterable[bytes], wanted: Iterable[str], facts: bool) -> int:
     decoder = Decoder(wanted)
-    for _ in decoder.records(chunks):
-        pass
+    if facts:
+        rules = rules_of(Flavour.ROY)
+        switches, irqs = SwitchFold(rules), IrqFold(rules)
+        for record in decoder.records(chunks):
+            switches.take(record)
+            irqs.take(record)
+        switches.result()
+        irqs.result()
+    else:
+        for _ in decoder.records(chunks):
+            pass
     account = decoder.integrity()
     if not account.complete:
         print("the trace is damaged:", *account.reasons, sep="\n  ", file=sys.stderr)
@@ -81,6 +79,7 @@ def main() -> int:
         "count only": frozenset[str](),
         "switches and IRQs": SWITCHES_AND_IRQS,
         "every event": KNOWN_EVENTS,
+        "facts": SWITCHES_AND_IRQS,
     }
     for name, wanted in runs.items():
         chunks = (chunk for _ in range(passes) for chunk in sample)
@@ -88,7 +87,7 @@ def main() -> int:
             chunks = _shifted(sample, passes)
         peak_before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         started = time.process_time()
-        lines = _bare(chunks) if wanted is None else _decode(chunks, wanted)
+        lines = _bare(chunks) if wanted is None else _decode(chunks, wanted, name == "facts")
         taken_s = time.process_time() - started
         speed[name] = lines / taken_s
         ratio = speed["bare loop"] / speed[name]

@@ -115,6 +115,8 @@ class IrqFold:
     def take(self, record: Record) -> None:
         """Look at one record; those of other events are ignored."""
         fields = record.fields
+        if record.event not in IRQ_EVENTS:
+            return
         thread = self._threads.get(record.pid)
         if thread is None:
             thread = self._threads[record.pid] = _Thread()
@@ -181,7 +183,10 @@ class IrqFold:
                 self._inject(record, record.fields, _Thread())
 
     def _line(self, vcpu: int, vector: int) -> _Line:
-        return self._lines.setdefault((vcpu, vector), _Line())
+        line = self._lines.get((vcpu, vector))
+        if line is None:
+            line = self._lines[vcpu, vector] = _Line()
+        return line
 
     def _add(self, thread: _Thread, raise_: Raise) -> None:
         thread.raising, thread.gsi, thread.gsi_high = len(self._raises), None, False

@@ -54,7 +54,7 @@ class VmplGuess:
         if self._rule in (IrqVmpl.SHARED, IrqVmpl.FIELD):
             self.found[number] = (None, Basis.UNKNOWN)
         else:
-            self._vcpus.setdefault(vcpu, _Vcpu()).waiting.append(number)
+            self._vcpu(vcpu).waiting.append(number)
 
     def take(self, record: Record) -> None:
         """Look at an entry or at a Run-VMPL request and its answer."""
@@ -68,7 +68,7 @@ class VmplGuess:
             if isinstance(fields, MsrProtocolEnter) and fields.ghcb_gpa & 0xFFF == _MSR_VMPL_REQ:
                 self._asked(fields.vcpu, fields.ghcb_gpa >> 32 & 0xFF)
             elif isinstance(fields, MsrProtocolExit):
-                state = self._vcpus.setdefault(fields.vcpu, _Vcpu())
+                state = self._vcpu(fields.vcpu)
                 if fields.ghcb_gpa & 0xFFF == _MSR_VMPL_RESP and fields.ghcb_gpa >> 32:
                     state.running = state.asker
             elif isinstance(fields, Vmgexit) and fields.exit_reason == _RUN_VMPL and record.event.endswith("enter"):
@@ -79,8 +79,14 @@ class VmplGuess:
         for state in self._vcpus.values():
             self._settle(state, state.running if self._rule is IrqVmpl.REQUESTS else None)
 
+    def _vcpu(self, vcpu: int) -> _Vcpu:
+        state = self._vcpus.get(vcpu)
+        if state is None:
+            state = self._vcpus[vcpu] = _Vcpu()
+        return state
+
     def _asked(self, vcpu: int, to_vmpl: int) -> None:
-        state = self._vcpus.setdefault(vcpu, _Vcpu())
+        state = self._vcpu(vcpu)
         asker = 0 if to_vmpl else self._guest_vmpl
         if state.running in (None, asker) or len(state.waiting) == 1:
             # With one vector, it is the one that made KVM run VMPL0 without a request.

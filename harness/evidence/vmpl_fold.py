@@ -91,6 +91,7 @@ class SwitchFold:
         # Positions in _switches whose VMPL was not entered yet, by vCPU.
         self._unentered: dict[int, int] = {}
         self._aps: list[ApStart] = []
+        self._waiting_aps = 0
         self._locks: list[LiveLock] = []
         self._marks: list[Record] = []
         self._notes: dict[str, int] = {}
@@ -98,6 +99,8 @@ class SwitchFold:
     def take(self, record: Record) -> None:
         """Look at one record; those of other events are ignored."""
         fields = record.fields
+        if record.event not in SWITCH_EVENTS:
+            return
         if isinstance(fields, KvmEntry):
             self._pids[record.pid] = fields.vcpu
             self._entry(record, fields)
@@ -150,7 +153,10 @@ class SwitchFold:
         )
 
     def _vcpu(self, vcpu: int) -> _Vcpu:
-        return self._vcpus.setdefault(vcpu, _Vcpu())
+        state = self._vcpus.get(vcpu)
+        if state is None:
+            state = self._vcpus[vcpu] = _Vcpu()
+        return state
 
     def _seen(self, vcpu: int, at: int) -> _Vcpu:
         state = self._vcpu(vcpu)
@@ -219,6 +225,7 @@ class SwitchFold:
             kind = _AP_CREATE_KINDS.get(fields.exit_info1 & 0xFFFF)
             if kind is not None:
                 apic_id, vmpl = fields.exit_info1 >> 32, fields.exit_info1 >> 16 & 0xF
+                self._waiting_aps += 1
                 self._aps.append(ApStart(record.line, record.at, fields.vcpu, apic_id, vmpl, kind, None))
         if fields.exit_reason != _RUN_VMPL:
             return
@@ -283,10 +290,11 @@ class SwitchFold:
 
     def _entry(self, record: Record, fields: KvmEntry) -> None:
         state = self._seen(fields.vcpu, record.at)
-        for index, ap in enumerate(self._aps):
+        for index, ap in enumerate(self._aps) if self._waiting_aps else ():
             at_vmpl = fields.vcpu_vmpl is None or fields.vcpu_vmpl == ap.vmpl
             if ap.entered_at is None and ap.apic_id == fields.vcpu and at_vmpl:
                 self._aps[index] = ap._replace(entered_at=record.at)
+                self._waiting_aps -= 1
         if fields.vcpu_vmpl is None:
             return
         position = self._unentered.pop(fields.vcpu, None)
