@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 from collections.abc import Callable
+from types import FrameType
 
-from harness.cli.app import run_app
 from harness.cli.exit_status import ExitStatus
 from harness.errors import HarnessError, HostError, InputError
 
@@ -14,7 +16,30 @@ __all__ = ["main"]
 
 def main() -> None:
     """Run the command that was typed, and turn an error into a sentence and the documented exit status."""
-    sys.exit(_status(run_app))
+    status = _status(_run)
+    # Everything is said and done; a Ctrl-C while Python shuts down would only add a traceback.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader (head, less) has what it wanted; Python would complain once more while it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(status)
+
+
+def _run() -> int:
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:  # nohup has it ignored, and wants it so
+            signal.signal(number, _interrupt)
+    # Here, not above: from now on a Ctrl-C is answered properly, while the modules load too.
+    from harness.cli.app import run_app
+
+    return run_app()
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    # To be stopped by a service manager, a CI system or a closed terminal is the same as Ctrl-C.
+    signal.raise_signal(signal.SIGINT)
 
 
 def _status(command: Callable[[], int]) -> int:
@@ -33,6 +58,4 @@ def _status(command: Callable[[], int]) -> int:
         print("svsm-harness: interrupted", file=sys.stderr)
         return ExitStatus.INTERRUPTED
     except BrokenPipeError:
-        # The reader (head, less) has what it wanted; Python would complain once more while it flushes at exit.
-        sys.stderr.close()
         return ExitStatus.PASSED

@@ -8,6 +8,8 @@ from typing import Any
 
 import typer
 
+from harness.errors import InputError
+
 __all__ = ["run_app"]
 
 # Command → the module and function that carry it out, and its line in the overview.
@@ -22,6 +24,9 @@ _COMMANDS = {
     "repro": ("repro", "repro", "Print how to reproduce a recorded boot, and do it."),
     "shell": ("shell", "shell", "Boot a scenario and stay in it."),
 }
+# The root of what Typer refuses of a command line. It has no public name: newer releases of Typer carry their own copy
+# of Click, older ones use the package.
+_USAGE_ERROR: Any = typer.BadParameter.__bases__[0]
 _ABOUT = """Boot SVSM and VMPL configurations under QEMU/KVM, watch them, and judge what they did.
 
 Every verdict names its grade of evidence, weakest first: model (the VMPL model payload), tcg (Linux on an emulated
@@ -34,12 +39,13 @@ Start with:  svsm-harness doctor  |  svsm-harness run  |  svsm-harness show late
 def run_app() -> int:
     """Run the command that ``sys.argv`` names and return its exit status.
 
+    :raise InputError: if there is no such command or option.
     :raise HarnessError: as the command.
+    :raise KeyboardInterrupt: if it was interrupted before it could end in its own way.
     """
     wanted = next((word for word in sys.argv[1:] if not word.startswith("-")), None)
     app = typer.Typer(
         help=_ABOUT,
-        no_args_is_help=True,
         add_completion=False,
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
@@ -54,7 +60,13 @@ def run_app() -> int:
             app.command(name, short_help=line)(getattr(importlib.import_module(f"harness.cli.{module}"), function))
         else:
             app.command(name, help=line)(_not_loaded)
-    result: Any = app(standalone_mode=False)
+    try:
+        result: Any = app(sys.argv[1:] or ["--help"], standalone_mode=False)
+    except _USAGE_ERROR as error:
+        help_line = " ".join(["svsm-harness", *(name for name in _COMMANDS if name == wanted), "--help"])
+        raise InputError(f"{error.format_message()}\n`{help_line}` says what there is") from error
+    except typer.Abort as error:
+        raise KeyboardInterrupt from error
     return result if isinstance(result, int) else 0
 
 

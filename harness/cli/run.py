@@ -6,6 +6,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -105,10 +106,11 @@ def run_planned(
         status = ExitStatus.INTERRUPTED if isinstance(error, KeyboardInterrupt) else ExitStatus.ERROR
         notes.append(f"ended early: {total - len(lines)} of {total} boots were not finished")
     took_s = monotonic_s() - begin_s
-    if output == "json":
-        print_json(lines, runs[0].folder, took_s, status)
-    else:
-        print_summary(lines, runs[0].folder, took_s, notes)
+    with suppress(BrokenPipeError):  # whoever reads may leave; whoever waits for the exit status still gets it
+        if output == "json":
+            print_json(lines, runs[0].folder, took_s, status)
+        else:
+            print_summary(lines, runs[0].folder, took_s, notes)
     if isinstance(error, HostError):
         raise error
     return status
