@@ -1,6 +1,6 @@
 """Measure how many trace lines a second the decoder takes, beside the cheapest loop over the same lines.
 
-    python ci/bench/decoder.py [--lines 5000000] [--trace FILE]
+    python ci/benchmarks/decoder.py [--lines 5000000] [--trace FILE]
 
 Prints one line a way of using it: nothing decoded, the VMPL and IRQ events decoded, every event decoded, and the facts
 about switches and interrupts built as well (they hold one value a switch and interrupt, so they do grow). The ratio is

@@ -18,7 +18,6 @@ from harness.evidence.trace_events import (
     InjectVirq,
     IoapicSetIrq,
     KvmEntry,
-    KvmExit,
     Mark,
     MsiSetIrq,
     SetIrq,
@@ -29,7 +28,6 @@ __all__ = ["IRQ_EVENTS", "IrqFold", "fold_irqs", "in_time_order"]
 IRQ_EVENTS = frozenset(
     {
         "kvm_entry",
-        "kvm_exit",
         "kvm_vmgexit_enter",
         "kvm_vmgexit_msr_protocol_enter",
         "kvm_vmgexit_msr_protocol_exit",
@@ -141,7 +139,7 @@ class IrqFold:
         elif isinstance(fields, Mark):
             self._marks.append(record)
         else:
-            if isinstance(fields, (KvmEntry, KvmExit)):
+            if isinstance(fields, KvmEntry):
                 self._thread_is(record.pid, fields.vcpu)
                 thread.raising, thread.gsi, thread.pic = None, None, False
             self._guess.take(record)
