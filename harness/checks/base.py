@@ -6,15 +6,16 @@ is pure, so a verdict can be derived again from the record.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import ClassVar
 
 from harness.classify.outcome import Outcome
-from harness.evidence.records import BootFacts, Loss, Sample
+from harness.evidence.records import BootFacts, Sample
 from harness.scenario.expectation import Expectation
 
-__all__ = ["Check", "Evidence", "Status", "Verdict", "worst"]
+__all__ = ["Check", "Evidence", "Status", "Verdict", "span", "worst"]
 
 
 class Status(StrEnum):
@@ -27,7 +28,7 @@ class Status(StrEnum):
     PASS = "PASS"
 
 
-def worst(statuses: list[Status]) -> Status:
+def worst(statuses: Sequence[Status]) -> Status:
     """Return the status that decides: a FAIL is not softened by anything beside it.
 
     UNSUPPORTED beside a PASS does not spoil it. An empty list is INCONCLUSIVE: nothing was judged.
@@ -103,8 +104,3 @@ def span(facts: BootFacts, during: str | None) -> tuple[Sample, Sample] | None:
     labels = ("ready", "end") if during is None else (f"before {during}", f"after {during}")
     before, after = (facts.sample(label) for label in labels)
     return None if before is None or after is None else (before, after)
-
-
-def describe_losses(losses: tuple[Loss, ...]) -> str:
-    """Join losses for a reason."""
-    return "; ".join(map(str, losses))

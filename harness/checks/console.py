@@ -25,6 +25,12 @@ class ConsoleCheck(Check):
     def _expects(self) -> Self:
         if not self.contains and not self.lacks:
             raise ValueError("console needs contains or lacks: as it stands, any console would pass")
+        for pattern in (*self.contains, *self.lacks):
+            try:
+                re.compile(pattern.encode())
+            except (re.error, ValueError) as error:
+                # A console is bytes: what only text has (\u2026, (?u)) would fail when the boot is over.
+                raise ValueError(f"{pattern!r} is no regular expression on bytes: {error}") from None
         return self
 
     def find(self, evidence: Evidence) -> Verdict:

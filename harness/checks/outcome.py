@@ -11,14 +11,30 @@ from harness.classify.outcome import OutcomeKind
 
 __all__ = ["OutcomeCheck"]
 
+# Decided by what was seen, ahead of everything else (harness/classify/outcome.py).
+_PROVEN = frozenset({OutcomeKind.QEMU_CRASH, OutcomeKind.GUEST_PANIC})
+
 
 class OutcomeCheck(Check):
     """Expect how the boot ends; without this entry, every boot must end as ready."""
 
     key: ClassVar[str] = "outcome"
+    rests_on: ClassVar[frozenset[str]] = frozenset({"console", "qmp"})
     scalar_field: ClassVar[str | None] = "kind"
     kind: OutcomeKind = Field(default=OutcomeKind.READY, strict=False, description="How the boot must end.")
     phase: str | None = Field(default=None, description="The last milestone that it must have reached.")
+
+    def judge(self, evidence: Evidence) -> Verdict:
+        """Judge also in spite of a loss, where nothing that was lost could change the answer.
+
+        A cut console can hide a crash or a milestone, a cut journal of QMP the guest's shutdown. A crash that was found
+        is proven, and so is that a guest did not end as ready.
+        """
+        verdict = self.find(evidence)
+        not_ready = self.kind is OutcomeKind.READY and verdict.status is Status.FAIL
+        if self.phase is None and (not_ready or evidence.outcome.kind in _PROVEN):
+            return verdict
+        return super().judge(evidence)
 
     def find(self, evidence: Evidence) -> Verdict:
         """Compare with the outcome that was decided."""
