@@ -10,7 +10,7 @@ from pathlib import Path
 
 from harness.errors import HostError
 
-__all__ = ["append_line", "write_whole"]
+__all__ = ["append_line", "cannot_write", "write_whole"]
 
 
 def write_whole(path: Path, data: bytes) -> None:
@@ -48,11 +48,13 @@ def append_line(path: Path, line: bytes) -> None:
             end = os.fstat(descriptor).st_size
             cut = end > 0 and os.pread(descriptor, 1, end - 1) != b"\n"
             data = (b"\n" if cut else b"") + line + b"\n"
-            written = os.write(descriptor, data)
-            if written != len(data):
+            try:
+                if os.write(descriptor, data) != len(data):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+                os.fsync(descriptor)
+            except OSError:
                 os.ftruncate(descriptor, end)
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            os.fsync(descriptor)
+                raise
         finally:
             os.close(descriptor)
     except OSError as error:
@@ -61,5 +63,6 @@ def append_line(path: Path, line: bytes) -> None:
 
 def cannot_write(path: Path, error: OSError) -> HostError:
     """Make the error for a file that could not be written, with what to do."""
-    what_to_do = "free some space" if error.errno == errno.ENOSPC else "choose another folder with --results"
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    what_to_do = "free some space" if full else "choose another folder with --results"
     return HostError(f"cannot write {path}: {error.strerror}; {what_to_do}")

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import mmap
-from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
 
 from pydantic import TypeAdapter
 
-from harness.errors import InputError
 from harness.evidence.interrupts import parse_cpu_list, parse_interrupts
 from harness.evidence.records import BootFacts, Chunk, ConsoleText, Loss, Mark, QmpEvent, Sample
 from harness.evidence.startup import MILESTONES, find_marks
@@ -32,22 +31,16 @@ def load_facts(folder: Path, record: BootRecord) -> BootFacts:
     """Gather the facts of a boot from its folder and its record.
 
     Damage to an artifact is a :class:`~harness.evidence.records.Loss`, not an error.
-
-    :raise InputError: if the folder lacks what every boot has.
     """
     losses = list(record.losses)
     marks: list[Mark] = []
     for stream in dict.fromkeys(milestone.stream for milestone in MILESTONES):
         text = read_console(folder / f"{stream}.log")
+        chunks = _chunks(folder / f"{stream}.times")
         if stream in record.received_bytes:
-            losses += _cut(stream, len(text), record.received_bytes[stream])
-        marks += find_marks(stream, text, tuple(_chunks(folder / f"{stream}.times")))
-    samples: list[Sample] = []
-    for raw in _raw_samples(folder):
-        try:
-            samples.append(Sample(raw.label, raw.at_s, parse_interrupts(raw.interrupts), parse_cpu_list(raw.online)))
-        except ValueError as error:
-            losses.append(Loss("samples", f"{raw.label}: {error}"))
+            losses += _cut(stream, len(text), chunks, record.received_bytes[stream])
+        marks += find_marks(stream, text, chunks)
+    samples, missing = _samples(folder / "samples.json")
     events, damage = _events(folder / "qmp.jsonl")
     stderr = folder / "qemu.stderr"
     return BootFacts(
@@ -55,11 +48,11 @@ def load_facts(folder: Path, record: BootRecord) -> BootFacts:
         vcpus=record.vcpus,
         marks=tuple(sorted([*marks, *record.marks], key=lambda mark: mark.at_s)),
         steps=record.steps,
-        samples=tuple(samples),
+        samples=samples,
         events=events,
         console=read_console(folder / "console.log"),
         stderr=stderr.read_text(errors="replace") if stderr.exists() else "",
-        losses=(*losses, *damage),
+        losses=(*losses, *missing, *damage),
         ready_s=record.ready_s,
         gave_up_s=record.gave_up_s,
         qemu_end=record.qemu_end,
@@ -67,39 +60,76 @@ def load_facts(folder: Path, record: BootRecord) -> BootFacts:
     )
 
 
-def _cut(stream: str, logged_bytes: int, received_bytes: int) -> list[Loss]:
+def _cut(stream: str, logged_bytes: int, chunks: Sequence[Chunk], received_bytes: int) -> list[Loss]:
     # The log ends where the disk was full; the guest went on (harness.qemu.console).
     if logged_bytes < received_bytes:
         return [Loss(stream, f"the log has {logged_bytes} of {received_bytes} bytes; was the disk full?")]
+    timed_bytes = chunks[-1].end_offset if chunks else 0
+    if timed_bytes < received_bytes:
+        return [Loss(stream, f"{stream}.times has the times of {timed_bytes} of {received_bytes} bytes")]
     return []
 
 
-def _chunks(path: Path) -> Iterator[Chunk]:
+def _chunks(path: Path) -> tuple[Chunk, ...]:
+    # Up to the first row that is damaged: what is missing behind it shows as bytes without a time.
+    chunks: list[Chunk] = []
     if path.exists():
-        for row in path.read_text().splitlines():
-            offset, at_s = row.split()
-            yield Chunk(int(offset), float(at_s))
+        for row in path.read_text(errors="replace").splitlines():
+            try:
+                offset, at_s = row.split()
+                chunk = Chunk(int(offset), float(at_s))
+            except ValueError:
+                break
+            if chunks and chunk.end_offset < chunks[-1].end_offset:
+                break
+            chunks.append(chunk)
+    return tuple(chunks)
 
 
-def _raw_samples(folder: Path) -> tuple[RawSample, ...]:
-    path = folder / "samples.json"
+def _samples(path: Path) -> tuple[tuple[Sample, ...], tuple[Loss, ...]]:
+    # A sample that was never taken is no loss: the check that needs it says so.
+    if not path.exists():
+        return (), ()
     try:
-        return raw_samples_json.validate_json(path.read_bytes()) if path.exists() else ()
-    except ValueError as error:
-        raise InputError(f"{path} is damaged: {error}") from error
+        raw_samples = raw_samples_json.validate_json(path.read_bytes())
+    except ValueError:
+        return (), (Loss("samples", "samples.json is damaged"),)
+    samples: list[Sample] = []
+    losses: list[Loss] = []
+    for raw in raw_samples:
+        try:
+            samples.append(Sample(raw.label, raw.at_s, parse_interrupts(raw.interrupts), parse_cpu_list(raw.online)))
+        except ValueError as error:
+            losses.append(Loss("samples", f"{raw.label}: {error}"))
+    return tuple(samples), tuple(losses)
 
 
 def _events(path: Path) -> tuple[tuple[QmpEvent, ...], tuple[Loss, ...]]:
-    if not path.exists():
-        return (), ()
-    events = []
-    for number, row in enumerate(path.read_text(errors="replace").splitlines(), start=1):
+    # The journal begins with the harness's own first command, so no boot is without one.
+    try:
+        rows = path.read_text(errors="replace").splitlines()
+    except FileNotFoundError:
+        rows = []
+    if not rows:
+        return (), (Loss("qmp", "there is no qmp.jsonl, or it is empty"),)
+    events: list[QmpEvent] = []
+    for number, row in enumerate(rows, start=1):
         try:
-            entry = json.loads(row)
-            if "event" in entry:
-                event = entry["event"]
-                data = json.dumps(event["data"], sort_keys=True)
-                events.append(QmpEvent(entry["at_s"], event["event"], data))
+            event = _event(json.loads(row))
         except (ValueError, KeyError, TypeError):
             return tuple(events), (Loss("qmp", f"line {number} of qmp.jsonl is damaged"),)
+        if event is not None:
+            events.append(event)
     return tuple(events), ()
+
+
+def _event(entry: object) -> QmpEvent | None:
+    # None: a command or its answer.
+    if not isinstance(entry, dict):
+        raise TypeError("no entry of a journal")
+    if "event" not in entry:
+        return None
+    name, data = entry["event"]["event"], entry["event"]["data"]
+    if not isinstance(name, str) or not isinstance(data, dict):
+        raise TypeError("no QMP event")
+    return QmpEvent(float(entry["at_s"]), name, json.dumps(data, sort_keys=True))

@@ -36,8 +36,10 @@ def describe_run(argv: Sequence[str]) -> Mapping[str, object]:
 
 
 def _commit() -> str | None:
-    # None: installed from a package, or git is not there.
+    # None: installed from a package (perhaps below somebody else's checkout), or git is not there.
     checkout = Path(harness.__file__).parent.parent
+    if not (checkout / ".git").exists():
+        return None
     try:
         done = subprocess.run(
             ["git", "-C", str(checkout), "describe", "--always", "--dirty", "--abbrev=12"],

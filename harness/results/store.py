@@ -38,7 +38,7 @@ class Run:
         boots = self.folder / "boots"
         try:
             boots.mkdir(exist_ok=True)
-            number = 1 + max((int(path.name) for path in boots.iterdir() if path.name.isdigit()), default=0)
+            number = 1 + max((int(path.name) for path in boots.iterdir() if path.name.isdecimal()), default=0)
             while True:
                 try:
                     folder = boots / f"{number:04d}"
@@ -71,8 +71,10 @@ class Run:
         path = self.folder / _BOOTS
         try:
             rows = path.read_bytes().split(b"\n")
+        except FileNotFoundError as error:
+            raise InputError(f"{path} does not exist: no boot of that run came to its end") from error
         except OSError as error:
-            raise InputError(f"{path}: {error.strerror}; is {self.folder} the folder of a run?") from error
+            raise InputError(f"{path}: {error.strerror}") from error
         for number, row in enumerate(rows, start=1):
             try:
                 json.loads(row)
@@ -91,7 +93,7 @@ class Run:
         """
         number = name.removeprefix("boots/")
         for path in sorted((self.folder / "boots").glob("*")):
-            if path.name == number or (number.isdigit() and path.name == f"{int(number):04d}"):
+            if path.name == number or (number.isdecimal() and path.name == f"{int(number):04d}"):
                 return path
         known = [path.name for path in sorted((self.folder / "boots").glob("*"))]
         span = f"{known[0]} to {known[-1]}" if known else "none"
@@ -107,8 +109,11 @@ class Run:
             return boot_record_json.validate_json(path.read_bytes())
         except FileNotFoundError as error:
             raise InputError(f"{path} does not exist: that boot never came to its end") from error
+        except OSError as error:
+            raise InputError(f"{path}: {error.strerror}") from error
         except ValidationError as error:
-            raise InputError(f"{path}: {error.errors()[0]['msg']}") from error
+            what = error.errors()[0]["msg"]
+            raise InputError(f"{path}: {what}; it is damaged, or another version of the harness wrote it") from error
 
 
 def create_run(results: Path, about: Mapping[str, object]) -> Run:
@@ -151,7 +156,7 @@ def split_boot(name: str) -> tuple[str, str | None]:
     path = Path(name)
     if path.parent.name == "boots":
         return str(path.parent.parent), path.name
-    if path.name.isdigit() and str(path.parent) != ".":
+    if path.name.isdecimal() and str(path.parent) != ".":
         return str(path.parent), path.name
     return name, None
 
