@@ -106,6 +106,18 @@ static void sleep_until_request(struct vcpu *vcpu)
 	leave_guest_mode(vcpu);
 }
 
+/*
+ * `sti; hlt` and `sti; rep; vmmcall` rely on STI's shadow: an interrupt must find the CPU asleep, or the request
+ * made. When a host interrupt ends the guest inside the shadow, QEMU's TCG (7.2, helper_vmrun) forgets it at the
+ * next VMRUN. Both instructions exit by themselves, so no window is needed to come back.
+ */
+static bool exits_in_shadow(const struct vcpu_vmpl *context)
+{
+	const u8 *code = (const u8 *)context->vmsa->save.rip;
+
+	return context->vmcb->control.int_state & INTERRUPT_SHADOW && (code[0] == HLT_OPCODE || code[0] == REP_PREFIX);
+}
+
 static void inject(struct vcpu_vmpl *context)
 {
 	struct vmcb_control *control = &context->vmcb->control;
@@ -129,6 +141,8 @@ static void inject(struct vcpu_vmpl *context)
 		trace_kvm_inj_virq(context->vcpu->id, vector, false);
 		return;
 	}
+	if (exits_in_shadow(context))
+		return;
 	/* 15.21.4: a virtual interrupt whose intercept says when the guest can take one. */
 	control->int_ctl |= V_IRQ | V_INTR_PRIO_HIGHEST | V_IGN_TPR;
 	control->intercept_misc1 |= INTERCEPT_VINTR;

@@ -91,6 +91,7 @@ _Static_assert(sizeof(struct vmcb) == PAGE_SIZE, "15.5: a VMCB is a page");
 #define VMMCALL_BYTES 3
 #define VMGEXIT_BYTES 4
 #define REP_PREFIX 0xf3
+#define HLT_OPCODE 0xf4
 
 /* Enable SVM on the calling CPU; bails out where there is none. */
 void svm_enable(unsigned cpu);
