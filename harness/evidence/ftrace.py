@@ -191,9 +191,10 @@ class Decoder:
             return ()
         pids, cpus, stamps, names, texts = zip(*heads, strict=True)
         self._names.update(names)
-        if self._unit is TimeUnit.NONE:
-            dotted = TimeUnit.SECONDS if b"." in stamps[0] else TimeUnit.COUNT
-            self._unit = TimeUnit.MICROSECONDS if self._form is _LATENCY else dotted
+        if b"." in stamps[-1]:
+            self._unit = TimeUnit.SECONDS
+        elif self._unit is TimeUnit.NONE:
+            self._unit = TimeUnit.MICROSECONDS if self._form is _LATENCY else TimeUnit.COUNT
         block = _Block(raw, first_line, first_offset, lines, cpus, stamps, texts)
         self._check_time(block)
         if self._numbered or b"seq=" in raw:
@@ -320,13 +321,12 @@ class Decoder:
         return decoded.fields
 
     def _times(self, stamps: Sequence[bytes]) -> Iterable[int]:
-        if self._unit is TimeUnit.COUNT:
-            return map(int, stamps)
-        if self._unit is TimeUnit.MICROSECONDS:
-            return [int(stamp) * 1000 for stamp in stamps]
         if all(stamp[-7:-6] == b"." for stamp in stamps):
             return [whole * 1000 for whole in map(int, b" ".join(stamps).replace(b".", b"").split())]
-        return [int(whole + part.ljust(9, b"0")[:9]) for whole, _, part in (stamp.partition(b".") for stamp in stamps)]
+        scale = 1000 if self._unit is TimeUnit.MICROSECONDS else 1
+        parts = (stamp.partition(b".") for stamp in stamps)
+        # A cut number has no point among others that have one; it must not stop the rest.
+        return [int(a + b.ljust(9, b"0")[:9]) if point else int(a) * scale for a, point, b in parts]
 
 
 # A vCPU counts from 0 or from 1; lines are missing if the first number is any other.

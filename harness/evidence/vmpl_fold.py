@@ -296,6 +296,8 @@ class SwitchFold:
                 self._aps[index] = ap._replace(entered_at=record.at)
                 self._waiting_aps -= 1
         if fields.vcpu_vmpl is None:
+            if self._rules.completion is Completion.EVENT:
+                self._note("a kvm_entry without vcpu_vmpl, which this flavour prints: the line was cut")
             return
         position = self._unentered.pop(fields.vcpu, None)
         if position is not None and self._switches[position].to_vmpl == fields.vcpu_vmpl:

@@ -148,6 +148,13 @@ def test_damage_of_an_event_that_nobody_wants_costs_nothing() -> None:
     assert account.complete
 
 
+def test_a_timestamp_that_was_cut_does_not_stop_the_rest() -> None:
+    cut = line(1).replace(b"100.000001", b"1")
+    records, account = decode(cut, line(2))
+    assert [record.at for record in records] == [1, 100_000_002_000]
+    assert account.unit is TimeUnit.SECONDS
+
+
 def test_two_cpus_may_have_any_order_but_each_its_own() -> None:
     _, account = decode(line(5), line(3, cpu=1), line(6), line(4, cpu=1))
     assert account.complete

@@ -4,9 +4,8 @@ from harness.evidence.integrity import Flaw, FlawKind, Integrity, TimeUnit
 
 
 def account(*flaws: Flaw) -> Integrity:
-    return Integrity(
-        100, 3, 0, 3, 0, 0, 2, (("kvm_entry", 2), ("kvm_new", 1)), (("kvm_new", 1),), flaws, TimeUnit.SECONDS, False, False
-    )  # fmt: skip
+    names = (("kvm_entry", 2), ("kvm_new", 1))
+    return Integrity(100, 3, 0, 3, 0, 0, 2, names, names[1:], flaws, TimeUnit.SECONDS, False, False)
 
 
 def test_a_flaw_that_loses_events_makes_a_trace_incomplete() -> None:

@@ -147,7 +147,7 @@ def test_a_cut_text_is_not_decoded(event: str, text: str) -> None:
 
 
 @given(st.sampled_from(sorted(KNOWN_EVENTS)), st.integers(0, 200), st.integers(0, 40))
-def test_no_cut_of_a_golden_text_gets_other_required_numbers(event: str, keep: int, line: int) -> None:
+def test_a_cut_makes_at_most_the_last_field_wrong(event: str, keep: int, line: int) -> None:
     texts = [
         text.split(f": {event}: ")[1]
         for name in EXPECTED
@@ -159,10 +159,10 @@ def test_no_cut_of_a_golden_text_gets_other_required_numbers(event: str, keep: i
     text = texts[line % len(texts)]
     whole, cut = decode_text(event, text), decode_text(event, text[:keep])
     assert whole is not None
-    if cut is not None and keep < len(text):
-        # Only the last word can be shorter, which no reader of one line can see.
-        same = [a == b for a, b in zip(whole.fields, cut.fields, strict=True)]
-        assert same.count(False) <= 3
+    if cut is not None:
+        # Only the last number or word can be shorter, which nobody can see; what is absent is absent, not wrong.
+        pairs = zip(whole.fields, cut.fields, strict=True)
+        assert sum(a != b for a, b in pairs if b not in (None, False, "", ())) <= 1
 
 
 def test_an_unknown_event_keeps_its_text_and_pairs() -> None:

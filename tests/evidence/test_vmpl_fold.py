@@ -172,6 +172,11 @@ def test_an_entry_that_contradicts_the_switches_is_noted() -> None:
     assert facts.notes == ("vCPU 0 entered VMPL0 without a switch from VMPL2",)
 
 
+def test_an_entry_that_was_cut_behind_its_rip_is_noted() -> None:
+    assert "was cut" in fold([entry(0, 2), entry(0)]).notes[0]
+    assert fold([entry(0)], Flavour.PLANES_V1).notes == ()
+
+
 def test_a_switch_after_a_refusal_is_noted() -> None:
     facts = fold([entry(0, 2), *roy_down(), msr(0), msr_exit(0, 1 << 32 | 0x17), switch(0, 0, 2), entry(0, 2)])
     assert facts.requests[-1].outcome is Outcome.REFUSED
