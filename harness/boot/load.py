@@ -15,7 +15,7 @@ from harness.errors import InputError
 from harness.guest.initramfs import GuestImage
 from harness.guest.parameters import kernel_parameters
 from harness.guest.secrets import BootSecrets, initramfs_memfd, make_secrets, overlay_cpio
-from harness.host.tsc import tsc_khz
+from harness.guest.tsc import measure_tsc_khz
 from harness.qemu.command import Accel
 from harness.qemu.command import Guest as Loaded
 from harness.scenario.model import Guest, Machine
@@ -70,7 +70,9 @@ async def prepare_load(setting: Setting, site: Site, accel: Accel) -> Load:
     assert setting.payload is not None  # Setting: exactly one of both
     image = await find_payload(setting.payload.image, site)
     digest = hashlib.sha256(await asyncio.to_thread(image.read_bytes)).hexdigest()
-    return Load(image, setting.payload.args, None, b"", None, False, {f"payload {setting.payload.image}": digest})
+    return Load(
+        image, setting.payload.command_line, None, b"", None, False, {f"payload {setting.payload.image}": digest}
+    )
 
 
 def _linux(guest: Guest, machine: Machine, accel: Accel, image: GuestImage) -> Load:
@@ -98,7 +100,7 @@ def _calibration(machine: Machine, accel: Accel) -> str:
     # microvm has neither HPET nor ACPI PM timer, only the PIT, against which an emulated CPU on a busy host fails to
     # calibrate ("tsc: Unable to calibrate against PIT"). Its ACPI says hardware-reduced, so there is no legacy timer
     # interrupt to fall back to: without a TSC no time passes, and the boot stops for ever.
-    khz = tsc_khz() if machine.type == "microvm" and accel is Accel.TCG else None
+    khz = measure_tsc_khz() if machine.type == "microvm" and accel is Accel.TCG else None
     return "" if khz is None else f"tsc_early_khz={khz}"
 
 

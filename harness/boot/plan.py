@@ -69,6 +69,8 @@ def plan_boot(
         except Unsupported as error:
             reasons.append(f"{platform}: {error}")
             continue
+        except InputError as error:
+            raise InputError(f"{variant.file}: {variant.full_id} on {platform}: {error}") from error
         return PlannedBoot(variant, platform, setting, accel)
     if not reasons:
         known = ", ".join(platform for platform, _ in variant.platforms)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
 from contextlib import AsyncExitStack
+from typing import Any
 
 from harness.boot.context import BootContext
 from harness.boot.load import Load
@@ -13,8 +15,9 @@ from harness.guest.secrets import BootSecrets
 from harness.guest.ssh import GuestFileError, SshError, connect
 from harness.qemu.machine import VirtualMachine
 from harness.qemu.process import describe_status
+from harness.scenario.model import Payload
 
-__all__ = ["until_gone", "until_ready"]
+__all__ = ["until_gone", "until_payload_done", "until_ready"]
 
 _READY_LINE = next(milestone.pattern for milestone in MILESTONES if milestone.name == "ready")
 
@@ -42,9 +45,27 @@ async def until_ready(
     Neither is set if the guest ended first. What was opened is closed by ``stack``.
     """
     if load.secrets is not None and load.ssh:
-        work = _reach(context, load.secrets, deadline, stack)
+        await _wait_for(_reach(context, load.secrets, deadline, stack), context, gone)
     else:
-        work = _await_line(context, deadline)
+        await _wait_for(_await_line(context, deadline), context, gone)
+
+
+async def until_payload_done(
+    context: BootContext, payload: Payload, deadline: Deadline, gone: asyncio.Task[str]
+) -> None:
+    """Wait until a payload has done its plan; sets ``context.gave_up_s`` if it has not by the deadline.
+
+    A payload that can end QEMU does so, and its report is whole only then; any other says that it is ready.
+    """
+    if not payload.debug_exit:
+        await _wait_for(_await_line(context, deadline), context, gone)
+        return
+    await asyncio.wait({gone}, timeout=deadline.remaining_s)
+    if not gone.done():
+        context.gave_up_s = context.machine.now_s()
+
+
+async def _wait_for(work: Coroutine[Any, Any, None], context: BootContext, gone: asyncio.Task[str]) -> None:
     task = asyncio.create_task(work)
     try:
         await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)

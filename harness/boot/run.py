@@ -12,14 +12,14 @@ from harness.boot.collect import collect_state, write_observations
 from harness.boot.context import BootContext, Progress, Report
 from harness.boot.live import Follower
 from harness.boot.load import Load, prepare_load
-from harness.boot.ready import until_gone, until_ready
+from harness.boot.ready import until_gone, until_payload_done, until_ready
 from harness.boot.site import Site
 from harness.boot.steps import run_step
 from harness.checks.base import Check
 from harness.clock import Deadline, monotonic_s, utc_now
 from harness.evidence.records import Loss, QemuEnd, StepFact, StepStatus
 from harness.guest.ssh import SshError
-from harness.qemu.command import Accel, QemuCommand, Wiring, build_command, streams_of
+from harness.qemu.command import Accel, QemuCommand, Stream, Wiring, build_command, streams_of
 from harness.qemu.machine import launch
 from harness.qemu.monitor import MonitorLost
 from harness.results.record import BootIdentity, BootRecord
@@ -125,6 +125,8 @@ async def run_boot(plan: PlannedBoot, site: Site, folder: Path, report: Report, 
         accel=plan.accel,
         vcpus=setting.machine.vcpus,
         debug_exit=setting.payload is not None and setting.payload.debug_exit,
+        reports=_reports(setting),
+        report_stream=_report_stream(setting),
         started_utc=started_utc,
         duration_s=monotonic_s() - begin_s,
         marks=tuple(context.marks),
@@ -153,9 +155,14 @@ async def _live(
     try:
         async with AsyncExitStack() as stack:
             await machine.start(deadline)
-            await until_ready(context, load, deadline, gone, stack)
-            if context.ready_s is not None:
+            if plan.setting.payload is not None:
+                # A payload runs its plan by itself; the steps are what it needs from outside meanwhile.
                 await _carry_out(context, plan.setting, deadline, gone, follower)
+                await until_payload_done(context, plan.setting.payload, deadline, gone)
+            else:
+                await until_ready(context, load, deadline, gone, stack)
+                if context.ready_s is not None:
+                    await _carry_out(context, plan.setting, deadline, gone, follower)
             _note_not_reached(context, plan.setting)
             if not gone.done() and _went_wrong(context):
                 follower.note("collecting")
@@ -193,6 +200,19 @@ async def _carry_out(
         await _sample(context, [*before, "end"], deadline)
 
 
+def _reports(setting: Setting) -> str | None:
+    payload = setting.payload
+    if payload is None or payload.reports == "none" or payload.report_port == "none":
+        return None
+    return payload.reports
+
+
+def _report_stream(setting: Setting) -> str:
+    if setting.payload is not None and setting.payload.report_port == "com2":
+        return Stream.REPORT
+    return Stream.CONSOLE
+
+
 async def _sample(context: BootContext, labels: list[str], deadline: Deadline) -> bool:
     try:
         await context.sample(labels, deadline)
@@ -219,4 +239,8 @@ def _note_not_reached(context: BootContext, setting: Setting) -> None:
 
 
 def _went_wrong(context: BootContext) -> bool:
-    return context.ready_s is None or any(step.status is not StepStatus.DONE for step in context.steps)
+    return (
+        context.ready_s is None
+        or context.gave_up_s is not None
+        or any(step.status is not StepStatus.DONE for step in context.steps)
+    )

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from harness.checks.base import Check, Evidence, Status, Verdict
 from harness.checks.outcome import OutcomeCheck
+from harness.checks.report import ReportCheck
 from harness.classify.outcome import OutcomeKind
 from harness.evidence.records import StepStatus
 from harness.scenario.expectation import Expectation
@@ -27,6 +28,8 @@ def judge(expect: Sequence[Expectation], evidence: Evidence) -> tuple[Verdict, .
         # A payload that can end QEMU does so when it is done; every other guest must be up until we end it.
         kind = OutcomeKind.PAYLOAD_ENDED if evidence.facts.debug_exit else OutcomeKind.READY
         checks.insert(0, OutcomeCheck(kind=kind))
+    if evidence.facts.report is not None and not any(isinstance(check, ReportCheck) for check in checks):
+        checks.insert(1, ReportCheck())
     verdicts = [check.judge(evidence) for check in checks]
     steps = _judge_steps(evidence)
     return tuple(verdicts if steps is None else [*verdicts, steps])

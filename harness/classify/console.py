@@ -20,29 +20,31 @@ __all__ = ["CrashReport", "find_crash"]
 class CrashReport:
     """Hold the line that says what crashed, its stable signature, and whether the guest was lost by it.
 
-    ``line`` is one line of printable text, whatever the guest printed.
+    ``line`` is one line of printable text, whatever the guest printed. ``svsm``: the SVSM at VMPL0, not the guest.
     """
 
     line: str
     signature: str
     fatal: bool
+    svsm: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class _Rule:
     pattern: re.Pattern[bytes]
     fatal: bool
+    svsm: bool
 
 
-def _rule(pattern: bytes, *, fatal: bool) -> _Rule:
+def _rule(pattern: bytes, *, fatal: bool, svsm: bool = False) -> _Rule:
     # Bounded: a console may hold a megabyte without a line end.
-    return _Rule(re.compile(rb"(?:%b)[^\r\n]{0,300}" % pattern), fatal)
+    return _Rule(re.compile(rb"(?:%b)[^\r\n]{0,300}" % pattern), fatal, svsm)
 
 
 # Ranked by how much they say: "kernel BUG at FILE:LINE" is followed by an "invalid opcode" that tells nothing. A user
 # program that dies leaves "traps: NAME[PID] general protection fault ip:…", which has no error code behind a colon.
 _RULES = (
-    _rule(rb"Panic on CPU\[|Panic: CPU\[", fatal=True),
+    _rule(rb"Panic on CPU\[|Panic: CPU\[", fatal=True, svsm=True),
     _rule(rb"Kernel panic - not syncing: ", fatal=True),
     _rule(rb"kernel BUG at ", fatal=False),
     _rule(rb"\b(?:Oops|BUG): ", fatal=False),
@@ -82,7 +84,7 @@ def find_crash(console: ConsoleText) -> CrashReport | None:
             line = _printable(match.group())
             if rule.fatal and _CONSEQUENCE.search(line):
                 line = _cause(console, match.start(), index) or line
-            return CrashReport(line, _signature(line), rule.fatal)
+            return CrashReport(line, _signature(line), rule.fatal, rule.svsm)
     return None
 
 

@@ -21,6 +21,7 @@ class OutcomeKind(StrEnum):
     READY = "ready"
     GUEST_SHUTDOWN = "guest-shutdown"
     GUEST_RESET = "guest-reset"
+    SVSM_PANIC = "svsm-panic"
     GUEST_PANIC = "guest-panic"
     GUEST_OOPS = "guest-oops"
     PAYLOAD_ENDED = "payload-ended"
@@ -58,7 +59,7 @@ def decide_outcome(facts: BootFacts) -> Outcome:
     if end is not None and not end.asked and end.status < 0:
         return _outcome(OutcomeKind.QEMU_CRASH, f"signal {-end.status}", _qemu_said(facts, end.status), phase)
     if crash is not None and crash.fatal:
-        return _crashed(OutcomeKind.GUEST_PANIC, crash, phase)
+        return _crashed(OutcomeKind.SVSM_PANIC if crash.svsm else OutcomeKind.GUEST_PANIC, crash, phase)
     if end is not None and not end.asked:
         # isa-debug-exit ends QEMU with (value << 1) | 1 (QEMU hw/misc/debugexit.c), and says nothing; QEMU's own
         # failures end with 1 as well, but say why.

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from harness.evidence.interrupts import InterruptTable
+from harness.evidence.subresults import Report
+from harness.evidence.trace import TraceFacts
 
 __all__ = [
     "BootFacts",
@@ -128,7 +130,7 @@ class BootFacts:
     ``ready_s`` is when the guest was first usable (SSH answered, or the payload said so); None: never.
     ``gave_up_s`` is when the deadline passed; None: it did not. ``qemu_end`` is None only if QEMU outlived the
     record, which is a loss. ``stderr`` is QEMU's own. ``debug_exit`` says that the guest had a device by which it
-    can end QEMU with a status of its own.
+    can end QEMU with a status of its own. ``trace`` and ``report`` are None for a guest that has none.
     """
 
     platform: str
@@ -144,6 +146,8 @@ class BootFacts:
     gave_up_s: float | None
     qemu_end: QemuEnd | None
     debug_exit: bool = False
+    trace: TraceFacts | None = None
+    report: Report | None = None
 
     def step(self, name: str) -> StepFact | None:
         """Find a step by its name; None if the scenario has no such step."""

@@ -10,6 +10,7 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 
 from harness.errors import InputError
 from harness.scenario.model import Machine, Payload
@@ -27,8 +28,6 @@ __all__ = [
 
 # ISA debug console of SeaBIOS and OVMF (SeaBIOS src/output.c DebugOutputPort; OVMF PcdDebugIoPort).
 _FIRMWARE_PORT = 0x402
-# The VMPL model writes its trace here (guest_payloads/vmpl_model); the port of Bochs' and QEMU's debug console.
-_TRACE_PORT = 0xE9
 # kvm-unit-tests lib/x86/io.c exit(): iobase 0xf4, and QEMU's status is (value << 1) | 1.
 _DEBUG_EXIT_PORT = 0xF4
 # QEMU's CPU emulation before 10.0 breaks cmpxchg16b: with Debian's 7.2, `-cpu max` crashed 12 of 40 Linux boots in
@@ -74,9 +73,11 @@ class Wiring:
     monitor: str | None
 
     @classmethod
-    def descriptors(cls, console_fds: Mapping[Stream, int], monitor_fd: int) -> Wiring:
-        """Wire to inherited sockets; a guest waits for a slow reader, so nothing is lost."""
-        return cls({stream: f"socket,fd={fd}" for stream, fd in console_fds.items()}, f"socket,fd={monitor_fd}")
+    def descriptors(cls, console_fds: Mapping[Stream, int], files: Mapping[Stream, Path], monitor_fd: int) -> Wiring:
+        """Wire to inherited sockets, whose slow reader a guest waits for; and ``files`` to files that QEMU writes."""
+        sockets = {stream: f"socket,fd={fd}" for stream, fd in console_fds.items()}
+        written = {stream: f"file,path={_escape(path)}" for stream, path in files.items()}
+        return cls(sockets | written, f"socket,fd={monitor_fd}")
 
     @classmethod
     def terminal(cls, streams: tuple[Stream, ...]) -> Wiring:
@@ -100,6 +101,11 @@ class QemuCommand:
     def shell(self) -> str:
         """Render for a shell, an option a line."""
         return " \\\n  ".join([shlex.quote(self.binary), *map(shlex.join, self.options)])
+
+
+def _escape(path: Path) -> str:
+    # In a QEMU option list a comma inside a value is doubled (QEMU docs/system/invocation, util/qemu-option.c).
+    return str(path).replace(",", ",,")
 
 
 def default_cpu(accel: Accel, version: tuple[int, ...]) -> str:
@@ -160,7 +166,7 @@ def build_command(
         options.append(("-initrd", guest.initrd))
     if guest.append:
         options.append(("-append", guest.append))
-    options += _characters(wiring, payload)
+    options += _characters(wiring, machine, payload)
     if guest.ssh:
         options += _network(machine)
     if machine.rng:
@@ -201,7 +207,7 @@ def _network(machine: Machine) -> list[tuple[str, ...]]:
     return [("-netdev", "user,id=net0,restrict=on,hostfwd=tcp:127.0.0.1:0-:22"), ("-device", device)]
 
 
-def _characters(wiring: Wiring, payload: Payload | None) -> list[tuple[str, ...]]:
+def _characters(wiring: Wiring, machine: Machine, payload: Payload | None) -> list[tuple[str, ...]]:
     options: list[tuple[str, ...]] = []
     for stream, backend in wiring.chardevs.items():
         kind, _, rest = backend.partition(",")
@@ -212,7 +218,11 @@ def _characters(wiring: Wiring, payload: Payload | None) -> list[tuple[str, ...]
     if Stream.FIRMWARE in wiring.chardevs:
         options.append(("-device", f"isa-debugcon,iobase={_FIRMWARE_PORT:#x},chardev={Stream.FIRMWARE}"))
     if Stream.TRACE in wiring.chardevs:
-        options.append(("-device", f"isa-debugcon,iobase={_TRACE_PORT:#x},chardev={Stream.TRACE}"))
+        # A virtio console takes whole blocks; a byte at a time through a port costs an exit each (measured with the
+        # VMPL model: 20 times slower).
+        ports = ",max_ports=1" if machine.type != "microvm" else ""
+        options.append(("-device", _virtio("serial", machine) + ports))
+        options.append(("-device", f"virtconsole,chardev={Stream.TRACE}"))
     if payload is not None and payload.debug_exit:
         options.append(("-device", f"isa-debug-exit,iobase={_DEBUG_EXIT_PORT:#x},iosize=0x4"))
     if wiring.monitor is None:

@@ -131,11 +131,17 @@ async def launch(
         ours: dict[Stream, socket.socket] = {}
         with ExitStack() as theirs:  # QEMU's ends: closed here once it has them, so that its end is our end-of-file
             child_fds: dict[Stream, int] = {}
+            # The trace is long, nobody reads it live, and it counts its own lines: QEMU writes it to its file.
+            files: dict[Stream, Path] = {
+                stream: folder / f"{stream}.log" for stream in streams if stream is Stream.TRACE
+            }
             for stream in streams:
+                if stream in files:
+                    continue
                 ours[stream], child = _pair(stack, theirs)
                 child_fds[stream] = child.fileno()
             channel, monitor_child = _pair(stack, theirs)
-            command = build(Wiring.descriptors(child_fds, monitor_child.fileno()))
+            command = build(Wiring.descriptors(child_fds, files, monitor_child.fileno()))
             by_hand = build(Wiring.terminal(tuple(streams)))
             (folder / "qemu.sh").write_text(
                 f"#!/bin/sh\n# The same machine, with its console on this terminal.\n{by_hand.shell()}\n"

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import json
 import mmap
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from pydantic import TypeAdapter
 
 from harness.evidence.interrupts import parse_cpu_list, parse_interrupts
+from harness.evidence.ktap import parse_ktap
+from harness.evidence.kut import parse_kut
 from harness.evidence.records import BootFacts, Chunk, ConsoleText, Loss, Mark, QmpEvent, Sample
 from harness.evidence.startup import MILESTONES, find_marks
+from harness.evidence.subresults import Report
+from harness.evidence.trace import TraceFacts, read_trace
 from harness.results.record import BootRecord, RawSample
 
 __all__ = ["load_facts", "raw_samples_json", "read_console"]
+
+_BLOCK_BYTES = 1 << 20
 
 raw_samples_json: TypeAdapter[tuple[RawSample, ...]] = TypeAdapter(tuple[RawSample, ...])
 
@@ -57,7 +63,29 @@ def load_facts(folder: Path, record: BootRecord) -> BootFacts:
         gave_up_s=record.gave_up_s,
         qemu_end=record.qemu_end,
         debug_exit=record.debug_exit,
+        trace=_trace(folder / "trace.log", record),
+        report=_report(folder, record),
     )
+
+
+def _blocks(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK_BYTES):
+            yield block
+
+
+def _trace(path: Path, record: BootRecord) -> TraceFacts | None:
+    return read_trace(_blocks(path), record.vcpus) if path.exists() else None
+
+
+def _report(folder: Path, record: BootRecord) -> Report | None:
+    if record.reports is None:
+        return None
+    path = folder / f"{record.report_stream}.log"
+    blocks = _blocks(path) if path.exists() else iter(())
+    end = record.qemu_end
+    status = end.status if end is not None and not end.asked else None
+    return parse_ktap(blocks) if record.reports == "ktap" else parse_kut(blocks, status)
 
 
 def _cut(stream: str, logged_bytes: int, chunks: Sequence[Chunk], received_bytes: int) -> list[Loss]:

@@ -43,9 +43,10 @@ class BootRecord:
     """Hold everything of a boot that is not a log: ``boots/N/boot.json``.
 
     ``setting`` is the resolved scenario as JSON, which :func:`harness.scenario.load_setting` reads back.
-    ``marks`` are the milestones that no console shows. ``received_bytes`` counts what arrived from each character
-    device; a log that is shorter was cut. ``provenance`` maps a part (kernel,
-    initramfs, QEMU) to its digest or version.
+    ``reports`` is how the payload reports (``ktap``, ``kvm-unit-tests``; None: it does not), ``report_stream`` the log
+    that holds it. ``marks`` are the milestones that no console shows. ``received_bytes`` counts what arrived from each
+    character device; a log that is shorter was cut. ``provenance`` maps a part (kernel, initramfs, QEMU) to its digest
+    or version.
     """
 
     identity: BootIdentity
@@ -54,6 +55,8 @@ class BootRecord:
     accel: str
     vcpus: int
     debug_exit: bool
+    reports: str | None
+    report_stream: str
     started_utc: str
     duration_s: float
     marks: tuple[Mark, ...]

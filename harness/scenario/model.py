@@ -124,6 +124,7 @@ class Guest(Model):
     )
 
 
+_Fault = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*(:(0|1|[01]?\.\d+)(:\d+)?)?$")]
 _ArgumentName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$")]
 
 
@@ -148,6 +149,19 @@ class Payload(Model):
     trace: Literal["none", "mainline", "tom", "roy", "planes-6.17", "planes-v1"] = Field(
         default="none", description="Whose KVM tracepoints the payload's own event log is written as."
     )
+
+    faults: tuple[_Fault, ...] = Field(
+        default=(),
+        description="Faults that the VMPL model shall have: NAME, NAME:RATE, or NAME:RATE:AFTER. Left out: none.",
+        examples=[["irq-lost:0.1"]],
+    )
+    seed: int = Field(default=1, ge=0, description="Decides which opportunities a fault's rate takes.")
+
+    @property
+    def command_line(self) -> str:
+        """Return all that the payload is told: its arguments, and the faults that are asked for."""
+        faults = [f"fault={fault}" for fault in self.faults]
+        return " ".join(filter(None, [self.args, *faults, f"seed={self.seed}" if faults else ""]))
 
     @field_validator("args", mode="before")
     @classmethod

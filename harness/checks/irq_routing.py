@@ -1,0 +1,143 @@
+"""``irq_routing``: every interrupt of a source reached the VMPL, vCPU and vector that it should, exactly once.
+
+Conservation: raised = accepted = delivered + merged + pending. Two witnesses: where the guest reports its own counts by
+vector and CPU, they are confronted with the deliveries in the trace. A VMPL that the flavour's tracepoints do not state
+is inferred from the next kvm_entry, which the reason says; where that is impossible, the answer is INCONCLUSIVE.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, Self
+
+from pydantic import Field, model_validator
+
+from harness.checks.base import Evidence, Verdict
+from harness.checks.trace_check import TraceCheck
+from harness.evidence.irq import Basis, Conservation, Delivery, IrqFacts, IrqSource
+from harness.evidence.trace import TraceFacts
+
+__all__ = ["IrqRoutingCheck"]
+
+
+class IrqRoutingCheck(TraceCheck):
+    """Expect where the interrupts of a source went."""
+
+    key: ClassVar[str] = "irq_routing"
+    source: IrqSource | None = Field(default=None, strict=False, description="Who raises it: GSI, MSI, IPI, local.")
+    vector: int | None = Field(default=None, ge=0, le=255, description="Only this vector.")
+    gsi: int | None = Field(default=None, ge=0, description="Only this GSI: 1 is the keyboard's.")
+    vmpl: int | None = Field(default=None, ge=0, le=3, description="The VMPL that must get every one of them.")
+    vcpu: int | None = Field(default=None, ge=0, description="The vCPU that must get every one of them.")
+    count: int | None = Field(default=None, ge=0, description="Exactly this many are delivered.")
+    at_least: int | None = Field(default=None, ge=0, description="This many or more are delivered.")
+    merged: int | None = Field(default=None, ge=0, description="At most this many may be merged into one delivery.")
+    pending: int = Field(default=0, ge=0, description="At most this many may still wait at the end.")
+    confront: bool = Field(default=True, description="Compare with the counts that the guest reports, if it does.")
+
+    @model_validator(mode="after")
+    def _selects(self) -> Self:
+        if self.source is None and self.vector is None and self.gsi is None:
+            raise ValueError("irq_routing needs source, vector or gsi: which interrupts are meant?")
+        return self
+
+    def find_in(self, trace: TraceFacts, evidence: Evidence) -> Verdict:
+        """Add up, look where each went, and confront with the guest."""
+        irqs = trace.irqs
+        assert irqs is not None  # TraceCheck.find
+        sums = irqs.conservation(vector=self.vector, source=self.source, gsi=self.gsi, step=self.during)
+        delivered = self._deliveries(irqs)
+        said = f"{self._what()}: {sums.raised} raised, {sums.accepted} accepted, {len(delivered)} delivered"
+        for wrong in (self._conserved(sums), self._counted(delivered), self._at_vcpu(delivered)):
+            if wrong is not None:
+                return self.failed(f"{said}: {wrong}")
+        verdict = self._at_vmpl(delivered, irqs, said)
+        if verdict is not None:
+            return verdict
+        if self.confront:
+            wrong = self._witness(delivered, evidence)
+            if wrong is not None:
+                return self.failed(f"{said}: {wrong}")
+        inferred = any(delivery.basis is Basis.INFERRED for delivery in delivered)
+        return self.passed(said + (" (VMPL inferred from the next kvm_entry)" if inferred else ""))
+
+    def _deliveries(self, irqs: IrqFacts) -> tuple[Delivery, ...]:
+        delivered = irqs.select(vector=self.vector, source=self.source, step=self.during)
+        if self.gsi is None:
+            return delivered
+        vectors = {raised.vector for raised in irqs.raises if raised.gsi == self.gsi}
+        return tuple(delivery for delivery in delivered if delivery.vector in vectors)
+
+    def _what(self) -> str:
+        parts = [str(self.source or "interrupts")]
+        parts += [] if self.gsi is None else [f"GSI {self.gsi}"]
+        parts += [] if self.vector is None else [f"vector {self.vector:#x}"]
+        return " ".join(parts)
+
+    def _conserved(self, sums: Conservation) -> str | None:
+        # Every interrupt of these vectors was raised by somebody, unless the local APIC itself is the source.
+        unraised = sums.local if self.source is not IrqSource.LOCAL and sums.raised else 0
+        found = (
+            (sums.lost, "lost: raised and never accepted"),
+            (sums.duplicated, "accepted more than once"),
+            (sums.misrouted, "accepted by another vCPU than the one addressed"),
+            (unraised, "accepted and never raised"),
+            (sums.unexplained, "injected and never accepted"),
+            (max(0, sums.pending - self.pending), "accepted and never delivered"),
+        )
+        wrong = [f"{number} {what}" for number, what in found if number]
+        if self.merged is not None and sums.merged > self.merged:
+            wrong.append(f"{sums.merged} merged, expected at most {self.merged}")
+        return ", ".join(wrong) or None
+
+    def _counted(self, delivered: tuple[Delivery, ...]) -> str | None:
+        if self.count is not None and len(delivered) != self.count:
+            return f"expected {self.count} ({len(delivered) - self.count:+d})"
+        if self.at_least is not None and len(delivered) < self.at_least:
+            return f"expected at least {self.at_least}"
+        return None
+
+    def _at_vcpu(self, delivered: tuple[Delivery, ...]) -> str | None:
+        wrong = [delivery for delivery in delivered if self.vcpu is not None and delivery.vcpu != self.vcpu]
+        if not wrong:
+            return None
+        return f"{len(wrong)} not on vCPU {self.vcpu}, the first on vCPU {wrong[0].vcpu} in line {wrong[0].line}"
+
+    def _at_vmpl(self, delivered: tuple[Delivery, ...], irqs: IrqFacts, said: str) -> Verdict | None:
+        if self.vmpl is None:
+            return None
+        wrong = [delivery for delivery in delivered if delivery.vmpl not in (None, self.vmpl)]
+        if wrong:
+            first = wrong[0]
+            how = " (inferred)" if first.basis is Basis.INFERRED else ""
+            return self.failed(
+                f"{said}: {len(wrong)} not to VMPL{self.vmpl}, the first to VMPL{first.vmpl}{how}: "
+                f"vector {first.vector:#x} on vCPU {first.vcpu} in line {first.line}"
+            )
+        unknown = sum(delivery.vmpl is None for delivery in delivered)
+        if unknown:
+            return self.unknown(f"{said}: the VMPL of {unknown} is unknown: {irqs.vmpl_reason}")
+        return None
+
+    def _witness(self, delivered: tuple[Delivery, ...], evidence: Evidence) -> str | None:
+        report = evidence.facts.report
+        if report is None or not report.complete:
+            return None
+        if self.during is None:
+            lines = [f for f in report.figures if f.label == "total irq"]
+        else:
+            results = [r for r in report.subresults if r.name[-1] == self.during]
+            lines = [f for r in results for f in r.figures if f.label == "irq"]
+        if not lines:
+            return None
+        guest = {(f.get("vector"), f.get("cpu")): int(f.get("count") or 0) for f in lines}
+        host: dict[tuple[float | int | None, float | int | None], int] = {}
+        for delivery in delivered:
+            if delivery.vmpl != 0:  # the guest counts what it got; VMPL0's interrupts are the SVSM's
+                host[delivery.vector, delivery.vcpu] = host.get((delivery.vector, delivery.vcpu), 0) + 1
+        vectors = {delivery.vector for delivery in delivered} | ({self.vector} if self.vector is not None else set())
+        for vector, cpu in sorted({key for key in guest if key[0] in vectors} | host.keys(), key=str):
+            counted, seen = guest.get((vector, cpu), 0), host.get((vector, cpu), 0)
+            if counted != seen:
+                what = f"vector {int(vector or 0):#x} on CPU {cpu}"
+                return f"the guest counted {counted} of {what}, the trace delivered {seen}"
+        return None

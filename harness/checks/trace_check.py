@@ -1,0 +1,40 @@
+"""Define what all checks over a trace share: none rests on a trace that is missing, cut or of an unknown flavour."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from pydantic import Field
+
+from harness.checks.base import Check, Evidence, Verdict
+from harness.evidence.trace import TraceFacts
+
+__all__ = ["TraceCheck"]
+
+
+class TraceCheck(Check):
+    """Be a check over the trace."""
+
+    rests_on: ClassVar[frozenset[str]] = frozenset({"trace"})
+    during: str | None = Field(default=None, description="Only within this step, as the trace marks it. Left out: all.")
+
+    def find(self, evidence: Evidence) -> Verdict:
+        """Judge the trace if it is whole; else answer INCONCLUSIVE with what is missing."""
+        trace = evidence.facts.trace
+        if trace is None:
+            return self.unknown("this boot has no trace")
+        if trace.integrity.lines == 0:
+            return self.unknown("the trace is empty")
+        if not trace.integrity.complete:
+            return self.unknown(f"the trace is not whole: {trace.integrity.reasons[0]}")
+        if trace.flavour is None or trace.switches is None or trace.irqs is None:
+            return self.unknown(f"the KVM flavour is unknown: {'; '.join(trace.reasons)}")
+        steps = {window.step for window in trace.switches.windows}
+        if self.during is not None and self.during not in steps:
+            known = ", ".join(sorted(steps)) or "none"
+            return self.unknown(f"the trace has no step {self.during!r}; it has {known}")
+        return self.find_in(trace, evidence)
+
+    def find_in(self, trace: TraceFacts, evidence: Evidence) -> Verdict:
+        """Judge a trace that is whole and understood; overridden by each check."""
+        raise NotImplementedError

@@ -1,0 +1,84 @@
+"""Read the trace of one boot into facts: its integrity, the VMPL switches, the interrupts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from harness.evidence.flavour import Flavour, KernelFacts, detect, rules_of
+from harness.evidence.ftrace import Decoder, Record
+from harness.evidence.integrity import Integrity
+from harness.evidence.irq import IrqFacts
+from harness.evidence.irq_fold import IrqFold, in_time_order
+from harness.evidence.vmpl import SwitchFacts
+from harness.evidence.vmpl_fold import SwitchFold
+
+__all__ = ["EVENTS", "TraceFacts", "read_trace"]
+
+# What switches and interrupts are derived from; every other event is counted by name.
+EVENTS = (
+    "kvm_entry",
+    "kvm_vmgexit_enter",
+    "kvm_vmgexit_exit",
+    "kvm_vmgexit_msr_protocol_enter",
+    "kvm_vmgexit_msr_protocol_exit",
+    "kvm_arch_vcpu_ioctl_run_vtl_switch",
+    "kvm_set_irq",
+    "kvm_ioapic_set_irq",
+    "kvm_msi_set_irq",
+    "kvm_pic_set_irq",
+    "kvm_apic_ipi",
+    "kvm_apic_accept_irq",
+    "kvm_inj_virq",
+    "kvm_eoi",
+    "kvm_pv_eoi",
+    "vmpl_model_mark",
+)
+_GUEST_VMPL = 2  # COCONUT-SVSM kernel/src/types.rs GUEST_VMPL, where the trace does not say
+
+
+@dataclass(frozen=True, slots=True)
+class TraceFacts:
+    """Hold what a trace shows. ``flavour`` decides how switches are counted; None: it could not be told.
+
+    ``switches`` and ``irqs`` are None without a flavour, for ``reasons`` that say why.
+    """
+
+    integrity: Integrity
+    flavour: Flavour | None
+    reasons: tuple[str, ...]
+    switches: SwitchFacts | None
+    irqs: IrqFacts | None
+
+
+def read_trace(chunks: Iterable[bytes], vcpus: int, flavour: Flavour | None = None) -> TraceFacts:
+    """Read a whole trace; ``flavour`` is that of the host where it is known, else the trace's own header decides.
+
+    The VMPL model writes each CPU's lines in blocks, so its records are sorted first; what is held is one record for
+    each of :data:`EVENTS`.
+    """
+    decoder = Decoder(EVENTS)
+    records: list[Record] = in_time_order(decoder.records(chunks))
+    integrity = decoder.integrity()
+    reasons: tuple[str, ...] = ()
+    if flavour is None:
+        detection = detect(KernelFacts(model_header=integrity.header))
+        flavour, reasons = detection.flavour, detection.reasons
+    if flavour is None:
+        return TraceFacts(integrity, None, reasons, None, None)
+    rules = rules_of(flavour)
+    guest_vmpl = _guest_vmpl(integrity.header)
+    switches = SwitchFold(rules, guest_vmpl)
+    irqs = IrqFold(rules, guest_vmpl, vcpus)
+    for record in records:
+        switches.take(record)
+        irqs.take(record)
+    return TraceFacts(integrity, flavour, reasons, switches.result(), irqs.result())
+
+
+def _guest_vmpl(header: str) -> int:
+    for word in header.split():
+        key, _, value = word.partition("=")
+        if key == "guest_vmpl" and value.isdigit():
+            return int(value)
+    return _GUEST_VMPL
