@@ -12,7 +12,7 @@ from harness.classify.outcome import OutcomeKind
 __all__ = ["OutcomeCheck"]
 
 # Decided by what was seen, ahead of everything else (harness/classify/outcome.py).
-_PROVEN = frozenset({OutcomeKind.QEMU_CRASH, OutcomeKind.GUEST_PANIC})
+_PROVEN = frozenset({OutcomeKind.QEMU_CRASH, OutcomeKind.SVSM_PANIC, OutcomeKind.GUEST_PANIC})
 
 
 class OutcomeCheck(Check):

@@ -66,6 +66,7 @@ _VOLATILE = (
     # Kernel threads of a CPU are named after it: kworker/1:2, swapper/0.
     (re.compile(r"\b(swapper|kworker|migration|ksoftirqd|cpuhp|rcu[a-z_]*|watchdog)/[\w:+-]+"), r"\1/N"),
     (re.compile(r"\[([^\[\]:]{1,32}):\d+\]"), r"[\1:N]"),
+    (re.compile(r"(while atomic: \S{1,32})/\d+/"), r"\1/N/"),
     (re.compile(r"\b(CPU|cpu|PID|Pid|pid)s?[ :=\[#]*\d+\]?"), r"\1 N"),
     (re.compile(r"\b\d+(?:\.\d+)?(m?s|ns|seconds)\b"), r"N\1"),
     (re.compile(r"\bexitcode=\S+"), "exitcode=N"),

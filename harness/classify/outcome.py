@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from harness.classify.console import CrashReport, find_crash
 from harness.evidence.records import BootFacts, QmpEvent
-from harness.evidence.startup import phases
+from harness.evidence.startup import Phase, phases
 
 __all__ = ["Outcome", "OutcomeKind", "decide_outcome"]
 
@@ -76,7 +76,7 @@ def decide_outcome(facts: BootFacts) -> Outcome:
     if facts.ready_s is None:
         if facts.gave_up_s is None:
             return _outcome(OutcomeKind.LOST, "lost", "the record says neither ready nor why not", phase)
-        return _hung(facts, phase, facts.gave_up_s)
+        return _hung(facts, reached, facts.gave_up_s)
     return _outcome(OutcomeKind.READY, "ready", f"ready after {facts.ready_s:.1f} s", phase)
 
 
@@ -102,10 +102,10 @@ def _guest_shutdown(events: tuple[QmpEvent, ...]) -> tuple[str, float] | None:
     return None
 
 
-def _hung(facts: BootFacts, phase: str, gave_up_s: float) -> Outcome:
-    if not facts.marks and not facts.console:
+def _hung(facts: BootFacts, reached: tuple[Phase, ...], gave_up_s: float) -> Outcome:
+    phase, since_s = (reached[-1].name, reached[-1].end_s) if reached else ("start", 0.0)
+    if not reached and not facts.console:
         detail = f"nothing was printed in {gave_up_s:.1f} s"
         return _outcome(OutcomeKind.NO_OUTPUT, "no-output", detail, phase)
-    since_s = facts.marks[-1].at_s if facts.marks else 0.0
     detail = f"not ready after {gave_up_s:.1f} s; the last milestone, {phase}, was at {since_s:.1f} s"
     return _outcome(OutcomeKind.HANG, f"after {phase}", detail, phase)
