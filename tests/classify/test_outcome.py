@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from sample_facts import GOOD, event
+
+from harness.classify.outcome import OutcomeKind, decide_outcome
+from harness.evidence.records import BootFacts, Mark, QemuEnd
+
+# Nothing at all was observed; each case adds the least that decides.
+NOTHING = BootFacts(
+    platform="tcg",
+    vcpus=1,
+    marks=(),
+    steps=(),
+    samples=(),
+    events=(),
+    console=b"",
+    stderr="",
+    losses=(),
+    ready_s=None,
+    gave_up_s=None,
+    qemu_end=None,
+)
+PANIC = b"[    1.0] Kernel panic - not syncing: No working init found.\r\n"
+OOPS = b"[    1.0] BUG: kernel NULL pointer dereference, address: 0000000000000008\r\n"
+OFF = event("SHUTDOWN", 7.0, guest=True, reason="guest-shutdown")
+RESET = event("SHUTDOWN", 7.0, guest=True, reason="guest-reset")
+QUIT = event("SHUTDOWN", 9.0, guest=False, reason="host-qmp-quit")
+KERNEL = Mark("kernel", 0.6)
+
+LEAST: dict[OutcomeKind, tuple[dict[str, Any], str]] = {
+    OutcomeKind.READY: ({"ready_s": 4.2}, "ready"),
+    OutcomeKind.GUEST_SHUTDOWN: ({"events": (OFF,)}, "guest-shutdown: guest-shutdown in start"),
+    OutcomeKind.GUEST_RESET: ({"events": (RESET,)}, "guest-reset: guest-reset in start"),
+    OutcomeKind.GUEST_PANIC: ({"console": PANIC}, "guest-panic: Kernel panic - not syncing: No working init found."),
+    OutcomeKind.SVSM_PANIC: ({"console": b"Panic on CPU[1]! x"}, "svsm-panic: Panic on CPU N! x"),
+    OutcomeKind.GUEST_OOPS: (
+        {"console": OOPS},
+        "guest-oops: BUG: kernel NULL pointer dereference, address: ADDR",
+    ),
+    OutcomeKind.PAYLOAD_ENDED: (
+        {"debug_exit": True, "qemu_end": QemuEnd(33, asked=False)},
+        "payload-ended: status 33",
+    ),
+    OutcomeKind.HANG: ({"gave_up_s": 57.0, "marks": (KERNEL,)}, "hang: after kernel"),
+    OutcomeKind.NO_OUTPUT: ({"gave_up_s": 57.0}, "no-output"),
+    OutcomeKind.QEMU_CRASH: ({"qemu_end": QemuEnd(-11, asked=False)}, "qemu-crash: signal 11"),
+    OutcomeKind.QEMU_EXIT: ({"qemu_end": QemuEnd(1, asked=False)}, "qemu-exit: status 1"),
+    OutcomeKind.LOST: ({}, "lost"),
+}
+
+
+@pytest.mark.parametrize("kind", OutcomeKind)
+def test_the_least_that_decides_a_kind(kind: OutcomeKind) -> None:
+    facts, signature = LEAST[kind]
+    outcome = decide_outcome(replace(NOTHING, **facts))
+    assert (outcome.kind, outcome.signature) == (kind, _short(signature))
+    assert outcome.detail
+
+
+def _short(signature: str) -> str:
+    # The kind is not said twice.
+    kind, _, rest = signature.partition(": ")
+    return rest if rest.startswith(kind) else signature
+
+
+@pytest.mark.parametrize(
+    ("facts", "kind", "detail"),
+    [
+        # What proves more stands above what proves less.
+        ({"console": PANIC, "qemu_end": QemuEnd(-9, asked=False)}, "qemu-crash", "killed by signal 9"),
+        ({"console": PANIC, "qemu_end": QemuEnd(1, asked=False)}, "guest-panic", "No working init"),
+        ({"console": PANIC, "events": (RESET,)}, "guest-panic", "No working init"),
+        ({"console": PANIC, "ready_s": 4.2}, "guest-panic", "No working init"),
+        ({"console": OOPS + PANIC}, "guest-panic", "No working init"),
+        ({"console": OOPS, "events": (RESET,)}, "guest-reset", "guest-reset 7.0 s after start"),
+        ({"console": OOPS, "ready_s": 4.2}, "guest-oops", "NULL pointer"),
+        ({"console": OOPS, "gave_up_s": 57.0}, "guest-oops", "NULL pointer"),
+        ({"events": (OFF,), "ready_s": 4.2}, "guest-shutdown", "guest-shutdown 7.0 s after start"),
+        ({"events": (QUIT, OFF)}, "guest-shutdown", "7.0 s"),
+        ({"gave_up_s": 57.0, "ready_s": 4.2}, "ready", "ready after 4.2 s"),
+        # What we did ourselves is no finding.
+        ({"ready_s": 4.2, "events": (QUIT,), "qemu_end": QemuEnd(0, asked=True)}, "ready", "4.2 s"),
+        ({"ready_s": 4.2, "qemu_end": QemuEnd(-9, asked=True)}, "ready", "4.2 s"),
+        ({"gave_up_s": 57.0, "qemu_end": QemuEnd(-9, asked=True), "console": b"x"}, "hang", "start, was at 0.0 s"),
+        # isa-debug-exit says nothing and ends with an odd status; everything else that ends QEMU is QEMU's.
+        ({"debug_exit": True, "qemu_end": QemuEnd(1, asked=False)}, "payload-ended", "exit status 1"),
+        ({"debug_exit": True, "qemu_end": QemuEnd(2, asked=False)}, "qemu-exit", "exit status 2"),
+        (
+            {"debug_exit": True, "qemu_end": QemuEnd(1, asked=False), "stderr": "a\nout of memory\n"},
+            "qemu-exit",
+            "memory",
+        ),
+        ({"debug_exit": True, "qemu_end": QemuEnd(-6, asked=False)}, "qemu-crash", "signal 6"),
+        ({"qemu_end": QemuEnd(33, asked=False)}, "qemu-exit", "exit status 33"),
+        # Events without the text that is looked for.
+        ({"ready_s": 4.2, "events": (event("SHUTDOWN"), event("SHUTDOWN", reason=7))}, "ready", ""),
+        ({"ready_s": 4.2, "events": (event("RESET", reason="guest-reset"),)}, "ready", ""),
+    ],
+)
+def test_what_decides_when_more_was_seen(facts: dict[str, Any], kind: str, detail: str) -> None:
+    outcome = decide_outcome(replace(NOTHING, **facts))
+    assert outcome.kind == kind
+    assert detail in outcome.detail
+
+
+def test_a_hang_says_where_and_since_when() -> None:
+    outcome = decide_outcome(replace(NOTHING, gave_up_s=57.0, marks=(Mark("init", 2.5), KERNEL)))
+    assert (outcome.phase, outcome.signature) == ("init", "hang: after init")
+    assert "57.0 s" in outcome.detail
+    assert "init, was at 2.5 s" in outcome.detail
+
+
+def test_the_numbers_of_one_boot_stay_out_of_the_signature() -> None:
+    def signatures(scale: float) -> set[str]:
+        marks = tuple(Mark(mark.milestone, mark.at_s * scale) for mark in GOOD.marks)
+        ends = [
+            {"events": (event("SHUTDOWN", 7.0 * scale, reason="guest-reset"),)},
+            {"ready_s": None, "gave_up_s": 57.0 * scale},
+            {"ready_s": 4.2 * scale},
+        ]
+        return {decide_outcome(replace(GOOD, marks=marks, **end)).signature for end in ends}  # type: ignore[arg-type]
+
+    assert signatures(1.0) == signatures(1.7)
+    assert len(signatures(1.0)) == 3
