@@ -40,7 +40,7 @@ def load_facts(folder: Path, record: BootRecord) -> BootFacts:
     """
     losses = list(record.losses)
     marks: list[Mark] = []
-    for stream in dict.fromkeys(milestone.stream for milestone in MILESTONES):
+    for stream in dict.fromkeys([*(milestone.stream for milestone in MILESTONES), *record.received_bytes]):
         text = read_console(folder / f"{stream}.log")
         chunks = _chunks(folder / f"{stream}.times")
         if stream in record.received_bytes:
