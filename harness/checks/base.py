@@ -15,7 +15,7 @@ from harness.classify.outcome import Outcome
 from harness.evidence.records import BootFacts, Sample
 from harness.scenario.expectation import Expectation
 
-__all__ = ["Check", "Evidence", "Status", "Verdict", "span", "worst"]
+__all__ = ["Check", "Evidence", "Place", "Status", "Verdict", "span", "worst"]
 
 
 class Status(StrEnum):
@@ -40,12 +40,24 @@ def worst(statuses: Sequence[Status]) -> Status:
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """Point into the trace: its time in the trace's unit, and the vCPU."""
+
+    at: int
+    vcpu: int
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
-    """Hold one check's answer; ``reason`` is a sentence with the operands, also for a PASS."""
+    """Hold one check's answer; ``reason`` is a sentence with the operands, also for a PASS.
+
+    ``at`` is where in the trace the expectation was first broken, None where there is no such place.
+    """
 
     check: str
     status: Status
     reason: str
+    at: Place | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +95,9 @@ class Check(Expectation):
         """Answer PASS."""
         return Verdict(self.key, Status.PASS, reason)
 
-    def failed(self, reason: str) -> Verdict:
-        """Answer FAIL."""
-        return Verdict(self.key, Status.FAIL, reason)
+    def failed(self, reason: str, at: Place | None = None) -> Verdict:
+        """Answer FAIL; ``at`` is where in the trace, if it has a place."""
+        return Verdict(self.key, Status.FAIL, reason, at)
 
     def unknown(self, reason: str) -> Verdict:
         """Answer INCONCLUSIVE."""

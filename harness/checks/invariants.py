@@ -106,13 +106,7 @@ class InvariantsCheck(TraceCheck):
             operands = [_value(node, values) for node in (compare.left, *compare.comparators)]
             pairs = zip(compare.ops, operands, operands[1:], strict=False)
             if not all(_COMPARISONS[type(op)](left, right) for op, left, right in pairs):
-                names = sorted(
-                    {_name(node) for node in ast.walk(compare) if isinstance(node, ast.Name | ast.Attribute)}
-                )
-                shown = ", ".join(
-                    f"{name} = {values.get(name, 0):g}" for name in names if name in _NAMES or "." in name
-                )
-                return self.failed(f"{text} does not hold: {shown}")
+                return self.failed(f"{text} does not hold: {_operands(compare, values)}")
         return self.passed(f"{len(self.hold)} hold: {'; '.join(self.hold)}")
 
 
@@ -127,9 +121,7 @@ def _parse(text: str) -> ast.Compare:
     try:
         tree = ast.parse(text, mode="eval").body
     except (SyntaxError, RecursionError, MemoryError, ValueError):
-        raise ValueError(
-            f"{text!r} is no expression; write a comparison, such as switches.down == switches.up"
-        ) from None
+        raise ValueError(f"{text!r} is no expression; {_SUCH_AS}") from None
     if not isinstance(tree, ast.Compare):
         raise ValueError(f"{text!r} compares nothing; {_SUCH_AS}")
     return tree

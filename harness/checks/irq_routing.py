@@ -11,7 +11,7 @@ from typing import ClassVar, Self
 
 from pydantic import Field, model_validator
 
-from harness.checks.base import Evidence, Verdict
+from harness.checks.base import Evidence, Place, Verdict
 from harness.checks.trace_check import TraceCheck
 from harness.evidence.irq import Basis, Conservation, Delivery, IrqFacts, IrqSource
 from harness.evidence.trace import TraceFacts
@@ -49,7 +49,7 @@ class IrqRoutingCheck(TraceCheck):
         said = f"{self._what()}: {sums.raised} raised, {sums.accepted} accepted, {len(delivered)} delivered"
         for wrong in (self._conserved(sums), self._counted(delivered), self._at_vcpu(delivered)):
             if wrong is not None:
-                return self.failed(f"{said}: {wrong}")
+                return self.failed(f"{said}: {wrong}", self._place(irqs, delivered))
         verdict = self._at_vmpl(delivered, irqs, said)
         if verdict is not None:
             return verdict
@@ -102,6 +102,15 @@ class IrqRoutingCheck(TraceCheck):
             return None
         return f"{len(wrong)} not on vCPU {self.vcpu}, the first on vCPU {wrong[0].vcpu} in line {wrong[0].line}"
 
+    def _place(self, irqs: IrqFacts, delivered: tuple[Delivery, ...]) -> Place | None:
+        # The first raise that did not arrive as it should, or the first delivery elsewhere.
+        for raised in irqs.raises:
+            if (raised.lost or raised.duplicated or raised.misrouted) and self.vector in (None, raised.vector):
+                vcpu = raised.destination if raised.destination is not None else raised.by_vcpu
+                return Place(raised.at, vcpu or 0)
+        wrong = [delivery for delivery in delivered if self.vcpu is not None and delivery.vcpu != self.vcpu]
+        return Place(wrong[0].at, wrong[0].vcpu) if wrong else None
+
     def _at_vmpl(self, delivered: tuple[Delivery, ...], irqs: IrqFacts, said: str) -> Verdict | None:
         if self.vmpl is None:
             return None
@@ -111,7 +120,8 @@ class IrqRoutingCheck(TraceCheck):
             how = " (inferred)" if first.basis is Basis.INFERRED else ""
             return self.failed(
                 f"{said}: {len(wrong)} not to VMPL{self.vmpl}, the first to VMPL{first.vmpl}{how}: "
-                f"vector {first.vector:#x} on vCPU {first.vcpu} in line {first.line}"
+                f"vector {first.vector:#x} on vCPU {first.vcpu} in line {first.line}",
+                Place(first.at, first.vcpu),
             )
         unknown = sum(delivery.vmpl is None for delivery in delivered)
         if unknown:

@@ -29,7 +29,7 @@ def judge(expect: Sequence[Expectation], evidence: Evidence) -> tuple[Verdict, .
         kind = OutcomeKind.PAYLOAD_ENDED if evidence.facts.debug_exit else OutcomeKind.READY
         checks.insert(0, OutcomeCheck(kind=kind))
     if evidence.facts.report is not None and not any(isinstance(check, ReportCheck) for check in checks):
-        checks.insert(1, ReportCheck())
+        checks.append(ReportCheck())  # behind the checks that the scenario chose, which say more
     verdicts = [check.judge(evidence) for check in checks]
     steps = _judge_steps(evidence)
     return tuple(verdicts if steps is None else [*verdicts, steps])

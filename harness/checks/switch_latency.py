@@ -8,7 +8,7 @@ from pydantic import Field
 
 from harness.checks.base import Evidence, Verdict
 from harness.checks.trace_check import TraceCheck
-from harness.evidence.integrity import TimeUnit
+from harness.evidence.latency import measures_time, switch_latencies_ns
 from harness.evidence.trace import TraceFacts
 from harness.scenario.quantities import DurationS, Rate
 from harness.units import format_duration, format_rate
@@ -36,15 +36,11 @@ class SwitchLatencyCheck(TraceCheck):
 
     def find_in(self, trace: TraceFacts, evidence: Evidence) -> Verdict:
         """Sort the durations and take the percentile."""
-        if trace.integrity.unit not in (TimeUnit.SECONDS, TimeUnit.MICROSECONDS):
+        if not measures_time(trace.integrity.unit):
             return self.unknown(f"the trace's clock is no time ({trace.integrity.unit})")
         assert trace.switches is not None  # TraceCheck.find
         selected = trace.switches.select(from_vmpl=self.from_vmpl, to_vmpl=self.to_vmpl, step=self.during)
-        took_s = sorted(
-            (switch.entered_at - switch.requested_at) / 1e9
-            for switch in selected
-            if switch.entered_at is not None and switch.requested_at is not None
-        )
+        took_s = sorted(took_ns / 1e9 for took_ns in switch_latencies_ns(selected))
         if not took_s:
             return self.unknown(f"of {len(selected)} switches none shows both its request and its entry")
         at = took_s[min(len(took_s) - 1, int(self.percentile * len(took_s)))]

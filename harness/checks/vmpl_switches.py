@@ -10,10 +10,10 @@ from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from harness.checks.base import Evidence, Verdict
+from harness.checks.base import Evidence, Place, Verdict
 from harness.checks.trace_check import TraceCheck
 from harness.evidence.trace import TraceFacts
-from harness.evidence.vmpl import Cause, SwitchFacts
+from harness.evidence.vmpl import Cause, Outcome, SwitchFacts
 from harness.scenario.base import Model
 
 __all__ = ["PerCall", "VmplSwitchesCheck"]
@@ -72,7 +72,8 @@ class VmplSwitchesCheck(TraceCheck):
         """Judge the trace; a live-lock that is seen is proven, also where the trace has no end because of it."""
         trace = evidence.facts.trace
         if trace is not None and trace.switches is not None and trace.switches.live_locks:
-            return self.failed(_live_lock(trace.switches))
+            lock = trace.switches.live_locks[0]
+            return self.failed(_live_lock(trace.switches), Place(lock.first_at, lock.vcpu))
         return super().find(evidence)
 
     def find_in(self, trace: TraceFacts, evidence: Evidence) -> Verdict:
@@ -84,7 +85,7 @@ class VmplSwitchesCheck(TraceCheck):
         said = f"{self._what()}: {seen}{how}"
         for wrong in (self._limits(seen), self._on_each(switches, evidence.facts.vcpus), self._rate(seen, trace)):
             if wrong is not None:
-                return self.failed(f"{said}, {wrong}")
+                return self.failed(f"{said}, {wrong}", _first_odd(switches, self.during))
         if self.per_call is not None:
             return self._confront(seen, said, evidence)
         if self.balanced:
@@ -153,6 +154,13 @@ class VmplSwitchesCheck(TraceCheck):
         if seen != wanted:
             return self.failed(f"{said}: expected {wanted} switches ({seen - wanted:+d})")
         return self.found(made == answered, said if made == answered else f"{said}: {made - answered} unanswered")
+
+
+def _first_odd(switches: SwitchFacts, step: str | None) -> Place | None:
+    # The first request that led to no switch, or switch that nobody asked for.
+    odd = [(r.at, r.vcpu) for r in switches.select_requests(step=step) if r.outcome is not Outcome.COMPLETED]
+    odd += [(s.at, s.vcpu) for s in switches.select(step=step) if s.requested_at is None]
+    return Place(*min(odd)) if odd else None
 
 
 def _vmpl(vmpl: int | None) -> str:

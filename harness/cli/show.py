@@ -14,6 +14,7 @@ from harness.cli.exit_status import ExitStatus
 from harness.cli.options import Format, Results
 from harness.cli.summary import exit_status, print_json, print_summary
 from harness.cli.table import colour, columns, one_line, terminal_width
+from harness.cli.trace import open_trace, print_divergence, print_timeline
 from harness.evidence.startup import phases
 from harness.results.load import load_facts
 from harness.results.record import BootLine
@@ -29,9 +30,31 @@ RunName = Annotated[
 ]
 
 
-def show(name: RunName = "latest", results: Results = Path("results"), output: Format = "text") -> None:
-    """Show a recorded run as a table; or one boot of it: verdicts, phases, steps, the end of its console."""
+def show(
+    name: RunName = "latest",
+    results: Results = Path("results"),
+    output: Format = "text",
+    timeline: Annotated[
+        bool,
+        typer.Option("--timeline", help="Draw which VMPL ran on which vCPU, and write timeline.svg beside the trace."),
+    ] = False,
+    other: Annotated[
+        str | None,
+        typer.Option("--diff", metavar="RUN/BOOT", help="Find the first divergence from the trace of another boot."),
+    ] = None,
+) -> None:
+    """Show a recorded run as a table; or one boot of it: verdicts, phases, steps, the end of its console.
+
+    With --timeline or --diff: the trace of one boot. Exit status of --diff: 0 the traces agree, 1 they do not.
+    """
     run_name, boot = split_boot(name)
+    if timeline or other is not None:
+        mine = open_trace(results, name)
+        if timeline:
+            print_timeline(mine)
+        if other is not None and not print_divergence(mine, open_trace(results, other)):
+            raise typer.Exit(ExitStatus.FAILED)
+        return
     run = find_run(results, run_name)
     lines = tuple(run.lines())
     if boot is not None:

@@ -9,31 +9,14 @@ from harness.evidence.flavour import Flavour, KernelFacts, detect, rules_of
 from harness.evidence.ftrace import Decoder, Record
 from harness.evidence.integrity import Integrity
 from harness.evidence.irq import IrqFacts
-from harness.evidence.irq_fold import IrqFold, in_time_order
+from harness.evidence.irq_fold import IRQ_EVENTS, IrqFold, in_time_order
 from harness.evidence.vmpl import SwitchFacts
-from harness.evidence.vmpl_fold import SwitchFold
+from harness.evidence.vmpl_fold import SWITCH_EVENTS, SwitchFold
 
 __all__ = ["EVENTS", "TraceFacts", "read_trace"]
 
-# What switches and interrupts are derived from; every other event is counted by name.
-EVENTS = (
-    "kvm_entry",
-    "kvm_vmgexit_enter",
-    "kvm_vmgexit_exit",
-    "kvm_vmgexit_msr_protocol_enter",
-    "kvm_vmgexit_msr_protocol_exit",
-    "kvm_arch_vcpu_ioctl_run_vtl_switch",
-    "kvm_set_irq",
-    "kvm_ioapic_set_irq",
-    "kvm_msi_set_irq",
-    "kvm_pic_set_irq",
-    "kvm_apic_ipi",
-    "kvm_apic_accept_irq",
-    "kvm_inj_virq",
-    "kvm_eoi",
-    "kvm_pv_eoi",
-    "vmpl_model_mark",
-)
+# Every other event is counted by name.
+EVENTS = SWITCH_EVENTS | IRQ_EVENTS
 _GUEST_VMPL = 2  # COCONUT-SVSM kernel/src/types.rs GUEST_VMPL, where the trace does not say
 
 
