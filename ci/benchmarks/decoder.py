@@ -14,7 +14,7 @@ import argparse
 import resource
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests" / "evidence"))
@@ -63,13 +63,15 @@ def _read(path: Path) -> Iterator[bytes]:
             yield chunk
 
 
-def main() -> int:
+def main(argv: Sequence[str]) -> int:
     """Measure and print."""
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options = argparse.ArgumentParser(
+        prog="ci/bench decoder", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     options.add_argument("--lines", type=int, default=5_000_000, help="lines to generate (default 5000000)")
     options.add_argument("--trace", type=Path, help="measure this file instead of a generated trace")
     options.add_argument("--at-least", type=float, default=400_000, help="lines a second that must be reached")
-    given = options.parse_args()
+    given = options.parse_args(argv)
     # A generated trace is made once and replayed from memory in slices, so that its making is not measured.
     sample = list(_read(given.trace)) if given.trace else list(write_chunks(min(given.lines, 200_000)))
     passes = 1 if given.trace else max(1, given.lines // 200_000)
@@ -104,7 +106,3 @@ def _shifted(sample: list[bytes], passes: int) -> Iterator[bytes]:
     for number in range(passes):
         for chunk in sample:
             yield chunk.replace(b"] d..1.  ", b"] d..1. %d" % (number + 1))
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,0 +1,82 @@
+"""Run a program to its end, timed, so that nothing of it is left behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = ["BenchError", "Ended", "run", "running"]
+
+# Far beyond what any of the programs takes; a hang must not be waited for until somebody notices.
+_LIMIT_S = 300.0
+
+
+class BenchError(Exception):
+    """Say why a figure cannot be measured: a tool is missing, or a program failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """Hold what a program printed, and the seconds from before its start to after its end."""
+
+    out: str
+    took_s: float
+
+
+@contextmanager
+def running(argv: Sequence[str], cwd: Path, env: Mapping[str, str] | None = None) -> Iterator[subprocess.Popen[str]]:
+    """Yield a program that runs in a process group of its own; the whole group is gone afterwards.
+
+    :raise BenchError: if it cannot be started.
+    """
+    try:
+        process = subprocess.Popen(
+            argv,
+            cwd=cwd,
+            env=env,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise BenchError(f"{argv[0]} cannot be started: {error.strerror}") from error
+    try:
+        yield process
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+
+
+def run(argv: Sequence[str], cwd: Path, env: Mapping[str, str] | None = None) -> Ended:
+    """Run a program that must end with status 0.
+
+    :raise BenchError: with the end of what it said, if it cannot be started, fails, or hangs.
+    """
+    begin_s = time.monotonic()
+    with running(argv, cwd, env) as process:
+        return finish(process, argv[0], begin_s)
+
+
+def finish(process: subprocess.Popen[str], name: str, begin_s: float) -> Ended:
+    """Wait for a program that began at ``begin_s`` on the monotonic clock and must end with status 0.
+
+    :raise BenchError: as :func:`run`.
+    """
+    try:
+        out, errors = process.communicate(timeout=_LIMIT_S)
+    except subprocess.TimeoutExpired as error:
+        raise BenchError(f"{name} did not end within {_LIMIT_S:g} s") from error
+    took_s = time.monotonic() - begin_s
+    if process.returncode:
+        said = "\n".join((errors.strip() or out.strip()).splitlines()[-8:])
+        raise BenchError(f"{name} ended with status {process.returncode}: {said}")
+    return Ended(out, took_s)
