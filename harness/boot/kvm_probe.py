@@ -7,15 +7,14 @@ answer holds until the machine is rebooted or QEMU or the image changes.
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import json
 import os
-import tempfile
+import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from filelock import FileLock
+from filelock import AsyncFileLock
 
 from harness.boot.load import Load, prepare_load
 from harness.boot.site import Site
@@ -62,16 +61,19 @@ async def probe_kvm(site: Site) -> KvmAnswer:
     if kept.exists():
         return KvmAnswer(**json.loads(kept.read_text()))
     kept.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(kept.with_suffix(".lock"))
-    await asyncio.to_thread(lock.acquire)  # one probe at a time: the others take its answer
-    try:
+    async with AsyncFileLock(kept.parent / "lock"):  # one probe at a time: the others take its answer
         if kept.exists():
             return KvmAnswer(**json.loads(kept.read_text()))
-        answer = await _boot(site, setting, load)
+        answer = await _boot(site, setting, load, _empty(kept.parent / "probe"))
         write_whole(kept, json.dumps(asdict(answer)).encode())
         return answer
-    finally:
-        lock.release()
+
+
+def _empty(folder: Path) -> Path:
+    # In the cache, under one name: what a probe that was killed has left is removed by the next.
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    return folder
 
 
 def _key(site: Site, load: Load) -> str:
@@ -80,9 +82,9 @@ def _key(site: Site, load: Load) -> str:
     return hashlib.sha256(" ".join(parts).encode()).hexdigest()[:24]
 
 
-async def _boot(site: Site, setting: Setting, load: Load) -> KvmAnswer:
+async def _boot(site: Site, setting: Setting, load: Load, folder: Path) -> KvmAnswer:
     capabilities = site.capabilities
-    with tempfile.TemporaryDirectory(prefix="svsm-harness-") as name, load.descriptor() as descriptor:
+    with load.descriptor() as descriptor:
 
         def build(wiring: Wiring) -> QemuCommand:
             loaded = load.loaded(descriptor)
@@ -91,11 +93,11 @@ async def _boot(site: Site, setting: Setting, load: Load) -> KvmAnswer:
         deadline = Deadline.after(_PROBE_S)
         fds = [] if descriptor is None else [descriptor]
         try:
-            async with launch(build, (Stream.CONSOLE,), Path(name), deadline, fds=fds) as machine:
+            async with launch(build, (Stream.CONSOLE,), folder, deadline, fds=fds) as machine:
                 await machine.start(deadline)
                 return await _printed(machine, deadline)
         except (HostError, MonitorLost) as error:
-            said = (Path(name) / "qemu.stderr").read_text(errors="replace").strip().splitlines()
+            said = (folder / "qemu.stderr").read_text(errors="replace").strip().splitlines()
             why = said[-1] if said else str(error).splitlines()[0]
             return KvmAnswer(False, f"a probe guest did not start under KVM: {why}")
 

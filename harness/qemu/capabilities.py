@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import socket
-import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -74,13 +75,17 @@ async def probe_capabilities(binary: str, cache: Path) -> Capabilities:
     # The modules that a distribution splits off QEMU add types to it, so their directory counts as well.
     key = f"{Path(binary).resolve()} {identity.st_size} {identity.st_mtime_ns} {_modules_stamp()}"
     kept = cache / "qemu" / f"{hashlib.sha256(key.encode()).hexdigest()[:24]}.json"
-    if kept.exists():
+    with suppress(OSError, ValueError, KeyError, TypeError):  # not there, or damaged: it can be asked again
         return _from_json(kept.read_text())
     found = await _ask(binary)
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile("w", dir=kept.parent, delete=False) as file:
-        file.write(_to_json(found))
-    Path(file.name).rename(kept)
+    try:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        # A name of its own for each process: several may ask at once, and the last to be done is as good as the first.
+        whole = kept.with_suffix(f".{os.getpid()}")
+        whole.write_text(_to_json(found))
+        whole.replace(kept)
+    except OSError as error:
+        raise HostError(f"cannot write {kept}: {error.strerror}; set XDG_CACHE_HOME to a folder that can") from error
     return found
 
 
@@ -94,8 +99,9 @@ def _modules_stamp() -> int:
 async def _ask(binary: str) -> Capabilities:
     deadline = Deadline.after(_PROBE_S)
     start_s = monotonic_s()
-    with tempfile.TemporaryDirectory(prefix="svsm-harness-") as folder:
-        stderr = Path(folder) / "stderr"
+    descriptor = os.memfd_create("svsm-qemu-stderr")  # no file that a SIGKILL could leave behind
+    with os.fdopen(descriptor, "rb") as said:
+        stderr = Path(f"/proc/self/fd/{descriptor}")
         ours, child = socket.socketpair()
         with ours, child:
             ours.setblocking(False)
@@ -116,7 +122,8 @@ async def _ask(binary: str) -> Capabilities:
                         return await _list(binary, monitor, deadline)
                 except HostError as error:
                     status = await process.end(Deadline.after(1.0))
-                    raise LaunchError([binary, "-version"], describe_status(status), stderr.read_text()) from error
+                    text = said.read().decode(errors="replace")
+                    raise LaunchError([binary, "-version"], describe_status(status), text) from error
 
 
 async def _list(binary: str, monitor: Monitor, deadline: Deadline) -> Capabilities:

@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import Any, cast
 
-from qemu.qmp import ConnectError, ExecInterruptedError, ExecuteError, QMPClient, StateError
+from qemu.qmp import ConnectError, ExecInterruptedError, ExecuteError, QMPClient, QMPError, StateError
 from qemu.qmp.events import EventListener
 from qemu.qmp.protocol import Runstate
 
@@ -47,11 +47,13 @@ class Monitor:
     """Execute QMP commands and keep all events; made by :func:`connect_monitor`."""
 
     def __init__(self, client: QMPClient, now_s: Callable[[], float], journal: Callable[[str], None]) -> None:
-        """Take a connected client, the clock of the record, and where a line of the journal goes."""
+        """Take a client that is not connected yet, the clock of the record, and where a line of the journal goes."""
         self._client = client
         self._now_s = now_s
         self._journal = journal
         self._listener = EventListener()
+        # Before there is a connection, so that no event can come before the listener.
+        client.register_listener(self._listener)
         self._arrived = asyncio.Condition()
         self.events: list[QmpEvent] = []
 
@@ -93,14 +95,13 @@ class Monitor:
 
     async def follow(self) -> None:
         """Keep every event until QEMU hangs up; run as a task beside everything else."""
-        with self._client.listen(self._listener):
-            while True:
-                message = await self._listener.get()
-                data = json.dumps(message.get("data", {}), sort_keys=True)
-                self._note("event", {"event": message["event"], "data": message.get("data", {})})
-                async with self._arrived:
-                    self.events.append(QmpEvent(self._now_s(), str(message["event"]), data))
-                    self._arrived.notify_all()
+        while True:
+            message = await self._listener.get()
+            data = json.dumps(message.get("data", {}), sort_keys=True)
+            self._note("event", {"event": message["event"], "data": message.get("data", {})})
+            async with self._arrived:
+                self.events.append(QmpEvent(self._now_s(), str(message["event"]), data))
+                self._arrived.notify_all()
 
     def _note(self, kind: str, what: object) -> None:
         self._journal(json.dumps({"at_s": round(self._now_s(), 6), kind: what}, default=str))
@@ -115,19 +116,25 @@ async def connect_monitor(
     :raise HostError: if QEMU does not greet by the deadline; the caller knows QEMU's standard error.
     """
     client = QMPClient()
+    monitor = Monitor(client, now_s, journal)
     try:
         async with deadline.limit():
             await client.connect(channel)
-    except (ConnectError, TimeoutError) as error:
+    except (ConnectError, TimeoutError, AssertionError) as error:
+        # The library asserts that a session which it has just opened is open; a QEMU that hung up meanwhile fails that.
+        await _leave(client)
         raise HostError("QEMU did not greet on its monitor") from error
-    monitor = Monitor(client, now_s, journal)
     follower = asyncio.create_task(monitor.follow())
     try:
         yield monitor
     finally:
         follower.cancel()
         await asyncio.gather(follower, return_exceptions=True)
-        if client.runstate is not Runstate.IDLE:
-            # The library repeats here how its reader ended; QEMU's exit status is what counts.
-            with suppress(EOFError, ConnectionError):
-                await client.disconnect()
+        await _leave(client)
+
+
+async def _leave(client: QMPClient) -> None:
+    if client.runstate is not Runstate.IDLE:
+        # The library repeats here how its reader ended; QEMU's exit status is what counts.
+        with suppress(EOFError, OSError, QMPError):
+            await client.disconnect()
