@@ -144,7 +144,9 @@ def find_run(results: Path, name: str) -> Run:
         if (folder / "run.json").is_file():
             return Run(folder.resolve() if folder.is_symlink() else folder)
     try:
-        known = sorted(path.name for path in results.iterdir() if (path / "run.json").is_file())
+        known = sorted(
+            path.name for path in results.iterdir() if (path / "run.json").is_file() and not path.is_symlink()
+        )
     except OSError as error:
         raise InputError(f"there is no run {name}: {results} cannot be read ({error.strerror})") from error
     recent = ", ".join([*known[-3:], "latest"]) if known else "none yet"
