@@ -168,7 +168,7 @@ def test_a_machine_wide_count_does_not_move_with_the_columns() -> None:
 
 def test_what_the_guest_has_instead_is_named_without_prose() -> None:
     table = parse_interrupts(_OFFLINE)
-    with pytest.raises(ValueError, match="it has 1, 10, ERR, LOC, MIS, NMI, i8042$"):
+    with pytest.raises(ValueError, match=r"it has 1, 10, ERR, LOC, MIS, NMI, i8042$"):
         change("ttyS0", table, table)
 
 
