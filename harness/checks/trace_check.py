@@ -28,7 +28,7 @@ class TraceCheck(Check):
         if not trace.integrity.complete:
             return self.unknown(f"the trace is not whole: {trace.integrity.reasons[0]}")
         if trace.flavour is None or trace.switches is None or trace.irqs is None:
-            return self.unknown(f"the KVM flavour is unknown: {'; '.join(trace.reasons)}")
+            return self.unknown("; ".join(trace.reasons) or "the KVM flavour is unknown")
         steps = {window.step for window in trace.switches.windows}
         if self.during is not None and self.during not in steps:
             known = ", ".join(sorted(steps)) or "none"
