@@ -37,6 +37,8 @@ _LIBRARY = re.compile(r"^\s*(?:\S+ => )?(?P<path>/\S+) \(0x[0-9a-f]+\)$", re.MUL
 _NOT_FOUND = re.compile(r"^\s*(\S+) => not found", re.MULTILINE)
 # Programs of root live here, and an ordinary user's PATH need not name it (Debian).
 _SEARCH = ("/usr/local/sbin", "/usr/sbin", "/sbin", "/usr/bin", "/bin")
+# openSUSE and some others call the static one by its own name.
+_CALLED = {"busybox": ("busybox-static", "busybox.static", "busybox"), "dropbear": ("dropbear",)}
 _PACKAGES = {"busybox": "busybox-static (on others than Debian: busybox)", "dropbear": "dropbear-bin (dropbear)"}
 _EMPTY = ("/dev", "/proc", "/sys", "/run", "/tmp", "/mnt", "/var")
 _PASSWD = b"root:x:0:0:root:/root:/bin/sh\n"
@@ -85,7 +87,10 @@ def find_tools(path: str) -> Tools:
     :raise HostError: naming the packages to install.
     """
     search = os.pathsep.join((path, *_SEARCH))
-    found = {name: shutil.which(name, path=search) for name in _PACKAGES}
+    found = {
+        name: next(filter(None, (shutil.which(called, path=search) for called in _CALLED[name])), None)
+        for name in _PACKAGES
+    }
     missing = [_PACKAGES[name] for name, where in found.items() if where is None]
     if missing:
         raise HostError(f"the guest image needs programs that are not installed: {', '.join(missing)}")
