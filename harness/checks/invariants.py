@@ -15,6 +15,7 @@ from pydantic import Field, field_validator
 
 from harness.checks.base import Evidence, Verdict
 from harness.checks.trace_check import TraceCheck
+from harness.evidence.steps import StepIndex
 from harness.evidence.trace import TraceFacts
 from harness.scenario.suggest import did_you_mean
 
@@ -35,7 +36,8 @@ _COMPARISONS: Mapping[type[ast.cmpop], Callable[[float, float], bool]] = {
 }
 _NAMES = (
     "switches.requested", "switches.refused", "switches.completed", "switches.down", "switches.up",
-    "requests.down", "requests.up", "irqs.raised", "irqs.accepted", "irqs.delivered", "irqs.merged", "irqs.pending",
+    "requests.down", "requests.up", "aps.created", "aps.entered",
+    "irqs.raised", "irqs.accepted", "irqs.delivered", "irqs.merged", "irqs.pending",
     "irqs.lost", "irqs.duplicated", "irqs.misrouted", "guest.calls_made", "guest.calls_answered", "guest.irqs", "vcpus",
 )  # fmt: skip
 _LONGEST = 500
@@ -45,13 +47,16 @@ _SUCH_AS = "write a comparison, such as switches.down == switches.up"
 def quantities(trace: TraceFacts, evidence: Evidence, during: str | None) -> dict[str, float]:
     """Count everything that an expression can name; ``events.NAME`` is the number of trace lines of that event.
 
-    Quantities under ``events`` are of the whole trace; all others are of the step ``during``, None for all.
+    Quantities under ``events`` are of the whole trace; all others are of the step ``during``, None for all. ``aps`` are
+    the AP creation requests that start a vCPU, and those of them whose vCPU then ran, in that step or later.
     """
     assert trace.switches is not None and trace.irqs is not None  # TraceCheck.find
     total = trace.switches.numbers(step=during)
     down = trace.switches.numbers(to_vmpl=0, step=during)
     up = trace.switches.numbers(from_vmpl=0, step=during)
     irqs = trace.irqs.conservation(step=during)
+    index = StepIndex(trace.switches.windows)
+    aps = [ap for ap in trace.switches.ap_starts if during is None or index.step_at(ap.at, ap.line) == during]
     report = evidence.facts.report
     results = () if report is None else report.subresults
     figures = [f for r in results if during in (None, r.name[-1]) for f in r.figures]
@@ -64,6 +69,8 @@ def quantities(trace: TraceFacts, evidence: Evidence, during: str | None) -> dic
         "switches.up": up.completed,
         "requests.down": down.requested,
         "requests.up": up.requested,
+        "aps.created": len(aps),
+        "aps.entered": sum(ap.entered_at is not None for ap in aps),
         "irqs.raised": irqs.raised,
         "irqs.accepted": irqs.accepted,
         "irqs.delivered": irqs.delivered,

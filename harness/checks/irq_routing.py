@@ -13,7 +13,8 @@ from pydantic import Field, model_validator
 
 from harness.checks.base import Evidence, Place, Verdict
 from harness.checks.trace_check import TraceCheck
-from harness.evidence.irq import Basis, Conservation, Delivery, IrqFacts, IrqSource
+from harness.evidence.irq import Accept, Basis, Conservation, Delivery, Fate, IrqFacts, IrqSource
+from harness.evidence.steps import StepIndex
 from harness.evidence.trace import TraceFacts
 
 __all__ = ["IrqRoutingCheck"]
@@ -46,15 +47,18 @@ class IrqRoutingCheck(TraceCheck):
         assert irqs is not None  # TraceCheck.find
         sums = irqs.conservation(vector=self.vector, source=self.source, gsi=self.gsi, step=self.during)
         delivered = self._deliveries(irqs)
+        untraced = self._untraced(irqs)
         said = f"{self._what()}: {sums.raised} raised, {sums.accepted} accepted, {len(delivered)} delivered"
-        for wrong in (self._conserved(sums), self._counted(delivered), self._at_vcpu(delivered)):
+        said += f", the delivery of {len(untraced)} is not traced" if untraced else ""
+        got: tuple[Delivery | Accept, ...] = (*delivered, *untraced)
+        for wrong in (self._conserved(sums), self._counted(got), self._at_vcpu(got)):
             if wrong is not None:
-                return self.failed(f"{said}: {wrong}", self._place(irqs, delivered))
-        verdict = self._at_vmpl(delivered, irqs, said)
+                return self.failed(f"{said}: {wrong}", self._place(irqs, got))
+        verdict = self._at_vmpl(delivered, untraced, irqs, said)
         if verdict is not None:
             return verdict
         if self.confront:
-            wrong = self._witness(delivered, evidence)
+            wrong = self._witness(got, evidence)
             if wrong is not None:
                 return self.failed(f"{said}: {wrong}")
         inferred = any(delivery.basis is Basis.INFERRED for delivery in delivered)
@@ -66,6 +70,19 @@ class IrqRoutingCheck(TraceCheck):
             return delivered
         vectors = {raised.vector for raised in irqs.raises if raised.gsi == self.gsi}
         return tuple(delivery for delivery in delivered if delivery.vector in vectors)
+
+    # An NMI has no injection tracepoint: its acceptance is the last that the trace shows of it.
+    def _untraced(self, irqs: IrqFacts) -> tuple[Accept, ...]:
+        index = StepIndex(irqs.windows) if self.during is not None else None
+        return tuple(
+            accept
+            for accept in irqs.accepts
+            if accept.fate is Fate.UNTRACED
+            and self.gsi is None
+            and self.vector in (None, accept.vector)
+            and self.source in (None, accept.source)
+            and (index is None or index.step_at(accept.at, accept.line) == self.during)
+        )
 
     def _what(self) -> str:
         parts = [str(self.source or "interrupts")]
@@ -89,20 +106,20 @@ class IrqRoutingCheck(TraceCheck):
             wrong.append(f"{sums.merged} merged, expected at most {self.merged}")
         return ", ".join(wrong) or None
 
-    def _counted(self, delivered: tuple[Delivery, ...]) -> str | None:
+    def _counted(self, delivered: tuple[Delivery | Accept, ...]) -> str | None:
         if self.count is not None and len(delivered) != self.count:
             return f"expected {self.count} ({len(delivered) - self.count:+d})"
         if self.at_least is not None and len(delivered) < self.at_least:
             return f"expected at least {self.at_least}"
         return None
 
-    def _at_vcpu(self, delivered: tuple[Delivery, ...]) -> str | None:
+    def _at_vcpu(self, delivered: tuple[Delivery | Accept, ...]) -> str | None:
         wrong = [delivery for delivery in delivered if self.vcpu is not None and delivery.vcpu != self.vcpu]
         if not wrong:
             return None
         return f"{len(wrong)} not on vCPU {self.vcpu}, the first on vCPU {wrong[0].vcpu} in line {wrong[0].line}"
 
-    def _place(self, irqs: IrqFacts, delivered: tuple[Delivery, ...]) -> Place | None:
+    def _place(self, irqs: IrqFacts, delivered: tuple[Delivery | Accept, ...]) -> Place | None:
         # The first raise that did not arrive as it should, or the first delivery elsewhere.
         for raised in irqs.raises:
             if (raised.lost or raised.duplicated or raised.misrouted) and self.vector in (None, raised.vector):
@@ -111,7 +128,9 @@ class IrqRoutingCheck(TraceCheck):
         wrong = [delivery for delivery in delivered if self.vcpu is not None and delivery.vcpu != self.vcpu]
         return Place(wrong[0].at, wrong[0].vcpu) if wrong else None
 
-    def _at_vmpl(self, delivered: tuple[Delivery, ...], irqs: IrqFacts, said: str) -> Verdict | None:
+    def _at_vmpl(
+        self, delivered: tuple[Delivery, ...], untraced: tuple[Accept, ...], irqs: IrqFacts, said: str
+    ) -> Verdict | None:
         if self.vmpl is None:
             return None
         wrong = [delivery for delivery in delivered if delivery.vmpl not in (None, self.vmpl)]
@@ -126,9 +145,14 @@ class IrqRoutingCheck(TraceCheck):
         unknown = sum(delivery.vmpl is None for delivery in delivered)
         if unknown:
             return self.unknown(f"{said}: the VMPL of {unknown} is unknown: {irqs.vmpl_reason}")
+        if untraced:
+            mode = untraced[0].mode
+            return self.unknown(
+                f"{said}: the VMPL of {len(untraced)} is unknown: no tracepoint shows an {mode} injected"
+            )
         return None
 
-    def _witness(self, delivered: tuple[Delivery, ...], evidence: Evidence) -> str | None:
+    def _witness(self, delivered: tuple[Delivery | Accept, ...], evidence: Evidence) -> str | None:
         report = evidence.facts.report
         if report is None or not report.complete:
             return None
@@ -142,7 +166,8 @@ class IrqRoutingCheck(TraceCheck):
         guest = {(f.get("vector"), f.get("cpu")): int(f.get("count") or 0) for f in lines}
         host: dict[tuple[float | int | None, float | int | None], int] = {}
         for delivery in delivered:
-            if delivery.vmpl != 0:  # the guest counts what it got; VMPL0's interrupts are the SVSM's
+            # The guest counts what it got; VMPL0's interrupts are the SVSM's.
+            if isinstance(delivery, Accept) or delivery.vmpl != 0:
                 host[delivery.vector, delivery.vcpu] = host.get((delivery.vector, delivery.vcpu), 0) + 1
         vectors = {delivery.vector for delivery in delivered} | ({self.vector} if self.vector is not None else set())
         for vector, cpu in sorted({key for key in guest if key[0] in vectors} | host.keys(), key=str):
