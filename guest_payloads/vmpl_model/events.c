@@ -36,7 +36,7 @@ static const char *exit_reason(u64 exit_code)
 /* 7.1 prints 0 for a guest with protected state (tracing_kvm_rip_read). */
 static u64 traced_rip(const struct vcpu_vmpl *context)
 {
-	return options.flavour == FLAVOUR_ROY ? context->vmsa->save.rip : 0;
+	return flavour_is_planes() ? 0 : context->vmsa->save.rip;
 }
 
 void trace_kvm_entry(const struct vcpu_vmpl *context)
@@ -47,6 +47,8 @@ void trace_kvm_entry(const struct vcpu_vmpl *context)
 	if (options.flavour == FLAVOUR_ROY)
 		trace_event(vcpu->id, "kvm_entry", "vcpu %u, rip 0x%lx, vcpu_vmpl %d, current_vmpl %d, target_vmpl %d",
 			    vcpu->id, traced_rip(context), context->vmpl, vcpu->current_vmpl, vcpu->target_vmpl);
+	else if (options.flavour == FLAVOUR_TOM)
+		trace_event(vcpu->id, "kvm_entry", "vcpu %u, rip 0x%lx", vcpu->id, traced_rip(context));
 	else
 		trace_event(vcpu->id, "kvm_entry", "vcpu %u, rip 0x%lx intr_info 0x%08x error_code 0x%08x", vcpu->id,
 			    traced_rip(context), (u32)event, (u32)(event >> 32));
@@ -59,7 +61,7 @@ void trace_kvm_exit(const struct vcpu_vmpl *context, u64 exit_code)
 	/* Of the exits that are traced only SHUTDOWN could carry information, and it carries none. */
 	u64 info = 0;
 
-	if (options.flavour == FLAVOUR_ROY)
+	if (!flavour_is_planes())
 		trace_event(id, "kvm_exit",
 			    "vcpu %u reason %s rip 0x%lx info1 0x%016lx info2 0x%016lx intr_info 0x%08x error_code 0x%08x", id,
 			    exit_reason(exit_code), traced_rip(context), info, info, (u32)control->exit_int_info,

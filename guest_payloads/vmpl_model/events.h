@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The tracepoints, by their kernel names, in the print format of the chosen flavour: roy has the 6.11 formats plus
- * the RFC's two changes, planes-v1 those of 7.1.
+ * The tracepoints, by their kernel names, in the print format of the chosen flavour: tom has the 6.11 formats, roy
+ * those plus the RFC's two changes, planes-v1 those of 7.1.
  */
 #ifndef EVENTS_H
 #define EVENTS_H

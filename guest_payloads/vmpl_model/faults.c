@@ -92,6 +92,12 @@ bool fault_fires(enum fault fault)
 	return true;
 }
 
+bool fault_needs_own_apics(void)
+{
+	return faults[FAULT_IRQ_TO_VMPL0].armed || faults[FAULT_IPI_WRONG_VMPL].armed ||
+	       faults[FAULT_DEFAULT_VMPL_NEVER_RAISED].armed;
+}
+
 void fault_announce(void)
 {
 	for (unsigned i = 0; i < FAULT_COUNT; i++)

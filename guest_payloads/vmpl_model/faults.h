@@ -28,6 +28,8 @@ enum fault {
 
 /* Parse NAME[:RATE[:AFTER]]; RATE is a decimal fraction up to 1. */
 bool fault_parse(struct span text);
+/* Whether a fault was asked for that needs an APIC for each VMPL. */
+bool fault_needs_own_apics(void);
 /* Count one opportunity and say whether the fault happens now. Any mode, any CPU. */
 bool fault_fires(enum fault fault);
 /* Print one console line for each fault that was asked for. */

@@ -147,18 +147,20 @@ static void run_step(const struct stimulus *stimulus)
 
 void guest_worker(struct guest_cpu *self)
 {
-	u64 seen = READ_ONCE(started);
+	u64 seen, steps_done = READ_ONCE(self->irqs[GUEST_VECTOR_CONTROL]);
 
 	for (;;) {
 		const struct stimulus *stimulus;
 
+		/* The step's own control interrupt must be over before the begin mark, so the interrupt is the call. */
 		cli();
-		if (__atomic_load_n(&called, __ATOMIC_SEQ_CST) == seen || !takes_part(shared_step, self->base.cpu)) {
+		if (READ_ONCE(self->irqs[GUEST_VECTOR_CONTROL]) == steps_done) {
 			sti_hlt();
 			continue;
 		}
 		sti();
-		seen = called;
+		steps_done++;
+		seen = __atomic_load_n(&called, __ATOMIC_SEQ_CST);
 		stimulus = shared_step;
 		__atomic_fetch_add(&ready, 1, __ATOMIC_RELEASE);
 		while (__atomic_load_n(&started, __ATOMIC_ACQUIRE) != seen)

@@ -24,6 +24,7 @@ struct lapic {
 	u32 tpr, spiv, lvtt, lvt1, tmict, tdcr;
 	u64 icr;
 	u64 deadline_tsc;	/* 0: the timer is off */
+	bool wakeup_lost;	/* FAULT_HLT_LOST_WAKEUP: sleeps until the next interrupt is accepted */
 	u32 duplicate_vector;	/* FAULT_IRQ_DUPLICATED: comes again at its EOI; 0: none */
 };
 
@@ -38,11 +39,11 @@ struct vcpu_vmpl {
 	enum mp_state mp_state;
 	bool plane_runnable;	/* planes-v1: plane_state RUNNABLE */
 	bool nmi_pending;
-	bool wakeup_lost;	/* FAULT_HLT_LOST_WAKEUP: sleeps until the next interrupt is accepted */
 	u64 ghcb_msr;
 	u64 ghcb_registered;	/* ~0: none */
 	struct ghcb *ghcb_mapped; /* set from VMGEXIT until the unmapping that traces kvm_vmgexit_exit */
-	struct lapic apic;
+	struct lapic *apic;	/* &own_apic; tom: VMPL0's for all */
+	struct lapic own_apic;
 
 	/* What AP_CREATION left for this context to do, under vcpu->lock. */
 	bool ap_request_pending;
@@ -76,6 +77,7 @@ void vcpu_notify(struct vcpu *vcpu);
 /* Do what AP_CREATION asked of this vCPU's contexts; `on_run`: also what waits for INIT or Run-VMPL. */
 void vcpu_install_requested(struct vcpu *vcpu, struct vcpu_vmpl *context, bool on_run);
 bool vcpu_has_event(struct vcpu_vmpl *context);
+bool vcpu_has_restricted_injection(const struct vcpu_vmpl *context);
 bool vcpu_irq_allowed(const struct vcpu_vmpl *context);
 
 /* monitor_run.c */
@@ -83,6 +85,7 @@ __noreturn void monitor_run(unsigned cpu);
 __noreturn void monitor_stop_machine(enum exit_value value);
 
 /* monitor_flavour.c: what differs between the kinds of KVM. */
+bool flavour_is_planes(void);
 /* Choose the context to run, doing the switch; NULL: nothing runs, sleep. */
 struct vcpu_vmpl *flavour_select(struct vcpu *vcpu);
 /* Take a Run-VMPL request; false: refused. */

@@ -5,12 +5,17 @@
 #include "faults.h"
 #include "monitor.h"
 
+bool flavour_is_planes(void)
+{
+	return options.flavour == FLAVOUR_PLANES_V1;
+}
+
 /* An event ends HLT; a context that lost its wake-up sleeps on until lapic_accept() takes another interrupt. */
 static bool try_wake(struct vcpu_vmpl *context)
 {
-	if (context->mp_state == MP_HALTED && !context->wakeup_lost && vcpu_has_event(context)) {
+	if (context->mp_state == MP_HALTED && !context->apic->wakeup_lost && vcpu_has_event(context)) {
 		if (fault_fires(FAULT_HLT_LOST_WAKEUP))
-			context->wakeup_lost = true;
+			context->apic->wakeup_lost = true;
 		else
 			context->mp_state = MP_RUNNABLE;
 	}
@@ -29,7 +34,9 @@ static struct vcpu_vmpl *roy_select(struct vcpu *vcpu)
 		return context;
 	vcpu->switch_when_blocked = false;
 	if (vcpu->current_vmpl != vcpu->target_vmpl) {
-		trace_kvm_switch(vcpu, vcpu->current_vmpl, vcpu->target_vmpl);
+		/* tom swaps the VMSA of one kvm_vcpu in the same way, and has no event for it. */
+		if (options.flavour == FLAVOUR_ROY)
+			trace_kvm_switch(vcpu, vcpu->current_vmpl, vcpu->target_vmpl);
 		vcpu->current_vmpl = vcpu->target_vmpl;
 		context = &vcpu->vmpl[vcpu->current_vmpl];
 	}
@@ -60,7 +67,7 @@ static struct vcpu_vmpl *planes_select(struct vcpu *vcpu)
 
 struct vcpu_vmpl *flavour_select(struct vcpu *vcpu)
 {
-	return options.flavour == FLAVOUR_ROY ? roy_select(vcpu) : planes_select(vcpu);
+	return flavour_is_planes() ? planes_select(vcpu) : roy_select(vcpu);
 }
 
 bool flavour_run_vmpl(struct vcpu_vmpl *caller, unsigned vmpl)
@@ -82,22 +89,22 @@ bool flavour_run_vmpl(struct vcpu_vmpl *caller, unsigned vmpl)
 		return true;
 	/* A target that sleeps in HLT is made to run, as AP creation does with VMPL0 in the RFC. */
 	target->mp_state = MP_RUNNABLE;
-	target->wakeup_lost = false;
-	if (options.flavour == FLAVOUR_ROY) {
-		vcpu->target_vmpl = vmpl;
-		vcpu->switch_when_blocked = false;
-	} else {
+	target->apic->wakeup_lost = false;
+	if (flavour_is_planes()) {
 		target->plane_runnable = true;
 		caller->plane_runnable = false;
+	} else {
+		vcpu->target_vmpl = vmpl;
+		vcpu->switch_when_blocked = false;
 	}
 	return true;
 }
 
 bool flavour_stays(const struct vcpu_vmpl *context)
 {
-	if (options.flavour == FLAVOUR_ROY)
-		return context->vcpu->target_vmpl == (int)context->vmpl;
-	return context->plane_runnable;
+	if (flavour_is_planes())
+		return context->plane_runnable;
+	return context->vcpu->target_vmpl == (int)context->vmpl;
 }
 
 void flavour_ap_started(struct vcpu_vmpl *context)
@@ -105,7 +112,7 @@ void flavour_ap_started(struct vcpu_vmpl *context)
 	struct vcpu *vcpu = context->vcpu;
 
 	context->plane_runnable = true;
-	if (options.flavour != FLAVOUR_ROY)
+	if (flavour_is_planes())
 		return;
 	vcpu->target_vmpl = context->vmpl;
 	vcpu->switch_when_blocked = vcpu->current_vmpl != vcpu->target_vmpl;

@@ -20,7 +20,7 @@ static void deliver(unsigned cpu, unsigned destination, unsigned vmpl, enum deli
 		destination = (destination + 1) % cpu_count;
 	target = &vcpus[destination].vmpl[vmpl];
 	if (faulty && fault_fires(FAULT_IRQ_DUPLICATED))
-		target->apic.duplicate_vector = vector;
+		target->apic->duplicate_vector = vector;
 	lapic_accept(cpu, target, mode, vector);
 }
 
@@ -34,7 +34,7 @@ static unsigned device_vmpl(void)
 static bool keyboard_line_high;
 
 /*
- * The i8042's line rises. roy has the IOAPIC in the kernel: kvm_set_irq, accept, kvm_ioapic_set_irq, in KVM's own
+ * The i8042's line rises. roy and tom have the IOAPIC in the kernel: kvm_set_irq, accept, kvm_ioapic_set_irq, in KVM's own
  * order. planes-v1 demands the split irqchip: QEMU's IOAPIC turns the edge into an MSI.
  */
 void irq_raise_keyboard(struct vcpu *vcpu)
@@ -43,7 +43,7 @@ void irq_raise_keyboard(struct vcpu *vcpu)
 	bool delivered = !route.masked && route.destination < cpu_count && route.vector >= APIC_FIRST_VECTOR;
 
 	WRITE_ONCE(keyboard_line_high, true);
-	if (options.flavour == FLAVOUR_ROY) {
+	if (!flavour_is_planes()) {
 		trace_kvm_set_irq(vcpu->id, KEYBOARD_GSI, 1);
 		if (delivered)
 			deliver(vcpu->id, route.destination, device_vmpl(), route.mode, route.vector, true);
@@ -56,7 +56,7 @@ void irq_raise_keyboard(struct vcpu *vcpu)
 
 void irq_lower_keyboard(struct vcpu *vcpu)
 {
-	if (!__atomic_exchange_n(&keyboard_line_high, false, __ATOMIC_SEQ_CST) || options.flavour != FLAVOUR_ROY)
+	if (!__atomic_exchange_n(&keyboard_line_high, false, __ATOMIC_SEQ_CST) || flavour_is_planes())
 		return;
 	trace_kvm_set_irq(vcpu->id, KEYBOARD_GSI, 0);
 	trace_kvm_ioapic_set_irq(vcpu->id, KEYBOARD_GSI, ioapic_route(KEYBOARD_GSI), false);
@@ -70,7 +70,7 @@ void irq_raise_nmi(struct vcpu *vcpu)
 {
 	struct vcpu_vmpl *target = &vcpu->vmpl[options.nmi_vmpl];
 
-	if (!target->vmsa || target->apic.lvt1 & X2APIC_LVT_MASKED)
+	if (!target->vmsa || target->apic->lvt1 & X2APIC_LVT_MASKED)
 		return;
 	lapic_accept(vcpu->id, target, DM_NMI, 2);
 }

@@ -50,14 +50,14 @@ void lapic_accept(unsigned cpu, struct vcpu_vmpl *target, enum delivery_mode mod
 	if (mode == DM_NMI)
 		WRITE_ONCE(target->nmi_pending, true);
 	else
-		__atomic_fetch_or(&target->apic.irr[vector / 32], 1u << vector % 32, __ATOMIC_SEQ_CST);
-	WRITE_ONCE(target->wakeup_lost, false);
+		__atomic_fetch_or(&target->apic->irr[vector / 32], 1u << vector % 32, __ATOMIC_SEQ_CST);
+	WRITE_ONCE(target->apic->wakeup_lost, false);
 	vcpu_notify(target->vcpu);
 }
 
 static void end_of_interrupt(struct vcpu_vmpl *context)
 {
-	struct lapic *apic = &context->apic;
+	struct lapic *apic = context->apic;
 	int vector = highest(apic->isr);
 
 	if (vector < 0)
@@ -78,7 +78,7 @@ static void start_timer(struct lapic *apic)
 
 bool lapic_read_msr(struct vcpu_vmpl *context, u32 msr, u64 *value)
 {
-	struct lapic *apic = &context->apic;
+	struct lapic *apic = context->apic;
 
 	switch (msr) {
 	case X2APIC_ID:
@@ -112,7 +112,7 @@ bool lapic_read_msr(struct vcpu_vmpl *context, u32 msr, u64 *value)
 
 bool lapic_write_msr(struct vcpu_vmpl *context, u32 msr, u64 value)
 {
-	struct lapic *apic = &context->apic;
+	struct lapic *apic = context->apic;
 
 	switch (msr) {
 	case X2APIC_TPR:
@@ -154,7 +154,7 @@ void lapic_expire_timers(struct vcpu *vcpu)
 
 	for (unsigned vmpl = 0; vmpl < VMPLS; vmpl++) {
 		struct vcpu_vmpl *context = &vcpu->vmpl[vmpl];
-		struct lapic *apic = &context->apic;
+		struct lapic *apic = context->apic;
 
 		if (!apic->deadline_tsc || now < apic->deadline_tsc)
 			continue;
@@ -169,7 +169,7 @@ u64 lapic_next_deadline(const struct vcpu *vcpu)
 	u64 next = 0;
 
 	for (unsigned vmpl = 0; vmpl < VMPLS; vmpl++) {
-		u64 deadline = vcpu->vmpl[vmpl].apic.deadline_tsc;
+		u64 deadline = vcpu->vmpl[vmpl].apic->deadline_tsc;
 
 		if (deadline && (!next || deadline < next))
 			next = deadline;

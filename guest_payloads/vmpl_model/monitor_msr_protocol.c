@@ -21,6 +21,12 @@ static void handle_run_vmpl(struct vcpu_vmpl *context)
 	context->ghcb_msr = GHCB_MSR_VMPL_RESP | error << 32;
 }
 
+/* tom has swapped the VMSA and its GHCB MSR by then, so its line shows the target's. */
+static const struct vcpu_vmpl *shown_in_exit(const struct vcpu_vmpl *context)
+{
+	return options.flavour == FLAVOUR_TOM ? &context->vcpu->vmpl[context->vcpu->target_vmpl] : context;
+}
+
 void handle_msr_protocol(struct vcpu_vmpl *context)
 {
 	u64 request = context->ghcb_msr;
@@ -48,7 +54,7 @@ void handle_msr_protocol(struct vcpu_vmpl *context)
 		/* KVM keeps the value of a request it does not know: that is how a caller sees it. */
 		break;
 	}
-	trace_kvm_vmgexit_msr_protocol_exit(context, 1);
+	trace_kvm_vmgexit_msr_protocol_exit(shown_in_exit(context), 1);
 }
 
 /* The line is the host kernel's (facts of 6.12: svm/sev.c); the model has no host log but its console. */

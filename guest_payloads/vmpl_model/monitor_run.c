@@ -132,16 +132,16 @@ static void inject(struct vcpu_vmpl *context)
 		context->nmi_pending = false;
 		control->event_inj = EVENTINJ_VALID | EVENTINJ_TYPE_NMI | NMI_VECTOR;
 	}
-	vector = lapic_pending_vector(&context->apic);
+	vector = lapic_pending_vector(context->apic);
 	if (vector < 0)
 		return;
 	if (!control->event_inj && vcpu_irq_allowed(context)) {
-		lapic_acknowledge(&context->apic, vector);
+		lapic_acknowledge(context->apic, vector);
 		control->event_inj = EVENTINJ_VALID | EVENTINJ_TYPE_INTR | vector;
 		trace_kvm_inj_virq(context->vcpu->id, vector, false);
 		return;
 	}
-	if (exits_in_shadow(context))
+	if (exits_in_shadow(context) || vcpu_has_restricted_injection(context))
 		return;
 	/* 15.21.4: a virtual interrupt whose intercept says when the guest can take one. */
 	control->int_ctl |= V_IRQ | V_INTR_PRIO_HIGHEST | V_IGN_TPR;
@@ -211,10 +211,16 @@ static u64 architected_exit_code(const struct vcpu_vmpl *context)
 	return exit_code == VMEXIT_VMMCALL ? VMEXIT_VMGEXIT : exit_code;
 }
 
-/* A host interrupt that changed nothing for the guest is not KVM's either; it may be the trace's own timer. */
+/*
+ * A host interrupt that changed nothing for the guest is not KVM's either; it may be the trace's own timer. Inside
+ * STI's shadow it is taken as a real exit all the same, because an open window must be closed there: see
+ * exits_in_shadow().
+ */
 static bool is_own_interrupt(struct vcpu_vmpl *context, u64 exit_code)
 {
-	if (exit_code != VMEXIT_INTR || context->vmcb->control.exit_int_info & EVENTINJ_VALID)
+	const struct vmcb_control *control = &context->vmcb->control;
+
+	if (exit_code != VMEXIT_INTR || control->exit_int_info & EVENTINJ_VALID || control->int_state & INTERRUPT_SHADOW)
 		return false;
 	if (trace_flush_due(context->vcpu->id))
 		trace_flush(context->vcpu->id);

@@ -31,7 +31,8 @@ void vcpu_init(unsigned id)
 		context->ghcb_registered = ~0ull;
 		/* RFC patch 3: a VMPL above 0 has the ASID of VMPL0. */
 		svm_init_controls(context->vmcb, 1);
-		lapic_reset(&context->apic);
+		context->apic = options.flavour == FLAVOUR_TOM ? &vcpu->vmpl[SVSM_VMPL].own_apic : &context->own_apic;
+		lapic_reset(context->apic);
 	}
 }
 
@@ -61,9 +62,8 @@ static void install(struct vcpu_vmpl *context, struct vmsa *vmsa, bool triple_fa
 	context->mp_state = MP_RUNNABLE;
 	context->ghcb_msr = 0;
 	context->ghcb_registered = ~0ull;
-	context->wakeup_lost = false;
 	context->nmi_pending = false;
-	lapic_reset(&context->apic);
+	lapic_reset(context->apic);
 	svm_init_controls(context->vmcb, 1);
 	memcpy(&context->vmcb->save, &vmsa->save, sizeof(vmsa->save));
 	/* Without an IDT the NMI finds no gate, then no gate for #GP, then none for #DF. */
@@ -102,8 +102,16 @@ void vcpu_install_requested(struct vcpu *vcpu, struct vcpu_vmpl *context, bool o
 		flavour_ap_started(context);
 }
 
+/* tom: VMPL0 has Restricted Injection, so the one APIC injects nothing while it runs. */
+bool vcpu_has_restricted_injection(const struct vcpu_vmpl *context)
+{
+	return options.flavour == FLAVOUR_TOM && context->vmpl == SVSM_VMPL;
+}
+
 bool vcpu_irq_allowed(const struct vcpu_vmpl *context)
 {
+	if (vcpu_has_restricted_injection(context))
+		return false;
 	return context->vmsa->save.rflags & X86_EFLAGS_IF && !(context->vmcb->control.int_state & INTERRUPT_SHADOW);
 }
 
@@ -111,5 +119,5 @@ bool vcpu_has_event(struct vcpu_vmpl *context)
 {
 	if (READ_ONCE(context->nmi_pending))
 		return true;
-	return vcpu_irq_allowed(context) && lapic_pending_vector(&context->apic) >= 0;
+	return vcpu_irq_allowed(context) && lapic_pending_vector(context->apic) >= 0;
 }

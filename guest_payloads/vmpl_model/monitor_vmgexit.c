@@ -78,7 +78,7 @@ static unsigned handle_run_vmpl(struct vcpu_vmpl *context, u64 vmpl)
 {
 	/* RFC patch 3 unmaps the GHCB here, so kvm_vmgexit_exit comes before the switch; else it comes with the next
 	 * entry of this context. */
-	if (options.flavour == FLAVOUR_ROY)
+	if (!flavour_is_planes())
 		unmap_ghcb(context);
 	return flavour_run_vmpl(context, vmpl) ? 0 : GHCB_ERR_INVALID_INPUT;
 }

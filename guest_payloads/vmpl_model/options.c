@@ -13,7 +13,8 @@ struct options options = {
 	.seed = 1,
 };
 
-static const char *const flavour_names[] = {[FLAVOUR_ROY] = "roy", [FLAVOUR_PLANES_V1] = "planes-v1"};
+static const char *const flavour_names[] = {
+	[FLAVOUR_ROY] = "roy", [FLAVOUR_TOM] = "tom", [FLAVOUR_PLANES_V1] = "planes-v1"};
 static const char *const end_names[] = {[END_EXIT] = "exit", [END_IDLE] = "idle"};
 static const char *const trace_names[] = {
 	[TRACE_AUTO] = "auto", [TRACE_VIRTIO] = "virtio", [TRACE_DEBUGCON] = "debugcon", [TRACE_NONE] = "none"};
@@ -99,6 +100,8 @@ void options_parse(const char *command_line)
 		if (word.bytes)
 			parse_word(word);
 	}
+	if (options.flavour == FLAVOUR_TOM && fault_needs_own_apics())
+		bail_out("flavour=tom has one APIC for all VMPLs: a fault that sends to the wrong VMPL means nothing");
 	if (options.nmi_vmpl == ~0u)
 		options.nmi_vmpl = options.guest_vmpl;
 	if (options.nmi_vmpl != 0 && options.nmi_vmpl != options.guest_vmpl)

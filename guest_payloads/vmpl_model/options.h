@@ -5,7 +5,7 @@
 
 #include "text.h"
 
-enum flavour { FLAVOUR_ROY, FLAVOUR_PLANES_V1 };
+enum flavour { FLAVOUR_ROY, FLAVOUR_TOM, FLAVOUR_PLANES_V1 };
 enum end_mode { END_EXIT, END_IDLE };
 enum trace_channel { TRACE_AUTO, TRACE_VIRTIO, TRACE_DEBUGCON, TRACE_NONE };
 

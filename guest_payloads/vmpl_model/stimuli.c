@@ -12,6 +12,7 @@
 
 /* Acknowledgements that may fail to come before the sender gives up: a lost IPI must not cost a time-out each. */
 #define LOST_ENOUGH 3
+#define SETTLE_US 20000
 
 static u64 quiet_us(void)
 {
@@ -166,8 +167,8 @@ static bool run_keyboard(const struct stimulus *stimulus)
 
 	port_printf(CONSOLE, "svsm-harness: awaiting keyboard %lu\n", stimulus->count);
 	guest_await_count(counter, target, quiet_us());
-	/* One interrupt too many is as wrong as one too few: give it the time to come. */
-	clock_spin_us(1000);
+	/* One interrupt too many is as wrong as one too few: give it the time to come, between two keys. */
+	spin_for_count(counter, target + 1, SETTLE_US);
 	return READ_ONCE(*counter) == target;
 }
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "options.h"
 #include "smp.h"
 #include "stimuli.h"
 
@@ -100,5 +101,7 @@ const char *stimulus_parse(struct span word, struct stimulus *stimulus)
 		return "stimulus wants a count of 1 to 1000000";
 	if (kind == RESTART && cpu_count == 1)
 		return "restart needs a second CPU";
+	if (kind == VMPL0_TIMER && options.flavour == FLAVOUR_TOM)
+		return "vmpl0timer needs an APIC of VMPL0's own, and flavour=tom has one for all";
 	return parse_fields(rest, stimulus);
 }

@@ -90,6 +90,13 @@ static size_t put_line(char *to, unsigned cpu, const char *name, const char *for
 	return bytes;
 }
 
+static void drain_now(struct trace_buffer *buffer)
+{
+	spin_lock(&channel_lock);
+	drain(buffer);
+	spin_unlock(&channel_lock);
+}
+
 static void append(unsigned cpu, const char *name, const char *format, va_list args)
 {
 	struct trace_buffer *buffer = &buffers[cpu];
@@ -136,8 +143,11 @@ void trace_event(unsigned cpu, const char *name, const char *format, ...)
 		va_end(args);
 		/* A live-lock would fill the disk. The line says that evidence ends here. */
 		if (READ_ONCE(lines_total) >= options.trace_limit_lines &&
-		    !__atomic_exchange_n(&ended, true, __ATOMIC_ACQ_REL))
+		    !__atomic_exchange_n(&ended, true, __ATOMIC_ACQ_REL)) {
 			append_words(cpu, "vmpl_model_trace_limit", "lines=%lu", options.trace_limit_lines);
+			drain_now(buffer);
+			console_printf("vmpl_model: trace-limit reached\n");
+		}
 	}
 	spin_unlock(&buffer->lock);
 }
@@ -147,9 +157,7 @@ void trace_flush(unsigned cpu)
 	if (!buffers[cpu].bytes)
 		return;
 	spin_lock(&buffers[cpu].lock);
-	spin_lock(&channel_lock);
-	drain(&buffers[cpu]);
-	spin_unlock(&channel_lock);
+	drain_now(&buffers[cpu]);
 	spin_unlock(&buffers[cpu].lock);
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -40,11 +41,13 @@ def test_image_uses_no_vector_register_and_no_cmpxchg16b(vmpl_model_elf: Path) -
     [
         ("frobnicate=1", "unknown option: frobnicate=1"),
         ("run", "not KEY=VALUE: run"),
-        ("flavour=tom", "unknown value in: flavour=tom"),
+        ("flavour=mainline", "unknown value in: flavour=mainline"),
         ("guest-vmpl=0", "number missing or out of range in: guest-vmpl=0"),
         ("guest-vmpl=4", "number missing or out of range in: guest-vmpl=4"),
         ("seed=", "number missing or out of range in: seed="),
         ("nmi-vmpl=1", "nmi-vmpl must be 0 or the guest's VMPL"),
+        ("flavour=tom run=vmpl0timer:1", "stimulus 1: vmpl0timer needs an APIC of VMPL0's own"),
+        ("flavour=tom fault=irq-to-vmpl0", "flavour=tom has one APIC for all VMPLs"),
         ("fault=irq-stolen", "not NAME[:RATE[:AFTER]] of a known fault: fault=irq-stolen"),
         ("fault=irq-lost:1.5", "not NAME[:RATE[:AFTER]]"),
         ("fault=irq-lost:-1", "not NAME[:RATE[:AFTER]]"),
@@ -92,7 +95,7 @@ def test_milestones_come_in_coconuts_order(boot: Boot) -> None:
     assert found.status == EXIT_PASSED
 
 
-@pytest.mark.parametrize("flavour", ["roy", "planes-v1"])
+@pytest.mark.parametrize("flavour", ["roy", "planes-v1", "tom"])
 def test_every_line_is_there_and_counted(boot: Boot, flavour: str) -> None:
     found = boot(2, f"flavour={flavour} run=calls:50;timer:5;calls:50")
     assert found.status == EXIT_PASSED
@@ -117,6 +120,16 @@ def test_planes_v1_writes_the_formats_of_7_1(boot: Boot) -> None:
     assert found.select("kvm_entry")[0].fields == "vcpu 0, rip 0x0 intr_info 0x00000000 error_code 0x00000000"
     assert found.select("kvm_exit")[0].fields.endswith(" error_code 0x00000000 requests 0x0000000000000000")
     assert not found.select("kvm_arch_vcpu_ioctl_run_vtl_switch")
+
+
+def test_tom_writes_the_formats_of_6_11_without_a_switch_event(boot: Boot) -> None:
+    found = boot(1, "flavour=tom run=calls:1")
+    assert re.fullmatch(r"vcpu 0, rip 0x[0-9a-f]+", found.select("kvm_entry")[0].fields)
+    assert found.select("kvm_exit")[0].fields.endswith(" error_code 0x00000000")
+    assert not found.select("kvm_arch_vcpu_ioctl_run_vtl_switch")
+    # The VMSA is swapped before the line is written, so it shows the GHCB MSR of the VMPL that runs next.
+    answer = found.select("kvm_vmgexit_msr_protocol_exit", "calls:1")[0].fields
+    assert re.fullmatch(r"vcpu 0, ghcb_gpa [0-9a-f]{13}000, result 1", answer)
 
 
 @pytest.mark.parametrize("vmpl", [1, 3])

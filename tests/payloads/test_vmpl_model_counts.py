@@ -57,9 +57,9 @@ def test_roy_switches_twice_for_each_call_and_once_to_start_a_vcpu(boot: Boot, v
     assert len(found.select("kvm_vmgexit_enter", "boot", "exit_reason 80000013")) == vcpus - 1
 
 
-@pytest.mark.parametrize("vcpus", [1, 4])
-def test_planes_v1_makes_the_same_requests(boot: Boot, vcpus: int) -> None:
-    found = boot(vcpus, "flavour=planes-v1 run=calls:30;storm:20")
+@pytest.mark.parametrize(("flavour", "vcpus"), [("planes-v1", 1), ("planes-v1", 4), ("tom", 1), ("tom", 4)])
+def test_the_other_flavours_make_the_same_requests(boot: Boot, flavour: str, vcpus: int) -> None:
+    found = boot(vcpus, f"flavour={flavour} run=calls:30;storm:20")
     assert found.status == 33, found.report
     for step, calls in (("calls:30", 30), ("storm:20", 20)):
         assert _requests(found, step) == (Counter(dict.fromkeys(range(vcpus), calls)),) * 2
@@ -88,7 +88,7 @@ def test_ipis_stay_in_their_vmpl_and_reach_their_cpu(boot: Boot, vcpus: int) -> 
     assert sent == {f"dst {cpu} vec 65 (Fixed|physical|assert|edge|dst)": 25 for cpu in targets}
 
 
-@pytest.mark.parametrize("flavour", ["roy", "planes-v1"])
+@pytest.mark.parametrize("flavour", ["roy", "planes-v1", "tom"])
 def test_timer_counts_exactly_on_every_cpu(boot: Boot, flavour: str) -> None:
     found = boot(4, f"flavour={flavour} run=timer:12:300")
     assert found.status == 33, found.report
@@ -128,7 +128,7 @@ def test_nmi_reaches_the_boot_cpu_only(boot: Boot) -> None:
     assert len(found.select("kvm_apic_accept_irq", "nmi:3", "vec 2 (NMI|edge)")) == 3
 
 
-@pytest.mark.parametrize("flavour", ["roy", "planes-v1"])
+@pytest.mark.parametrize("flavour", ["roy", "planes-v1", "tom"])
 def test_an_interrupt_during_a_slow_call_waits_for_its_vmpl(boot: Boot, flavour: str) -> None:
     found = boot(2, f"flavour={flavour} run=slow:5:400")
     assert found.status == 33, found.report

@@ -179,10 +179,11 @@ def boot_model(
     append: str,
     *,
     until: str | None = None,
+    linger_s: float = 0.0,
     keys: int | None = None,
     deadline_s: float = BOOT_DEADLINE_S,
 ) -> ModelBoot:
-    """Boot once; ``until`` quits QEMU when a console line contains it, ``keys`` overrides the keys that are sent."""
+    """Boot once; ``until``: quit ``linger_s`` after a console line with this text; ``keys``: how many to send."""
     folder.mkdir(parents=True, exist_ok=True)
     console = []
     qemu = subprocess.Popen(
@@ -197,6 +198,7 @@ def boot_model(
     timer = threading.Timer(deadline_s, give_up)
     timer.start()
     qmp: _Qmp | None = None
+    ending: threading.Timer | None = None
     try:
         assert qemu.stdout
         for line in qemu.stdout:
@@ -206,10 +208,13 @@ def boot_model(
                 _stimulate(line, qmp, keys)
             if until is not None and until in line:
                 qmp = qmp or _Qmp(folder / "qmp")
-                qmp.execute("quit")
+                ending = threading.Timer(linger_s, qmp.execute, ["quit"])
+                ending.start()
         status = qemu.wait()
     finally:
         timer.cancel()
+        if ending:
+            ending.join()
         qemu.kill()
         qemu.wait()
         if qmp:
