@@ -1,0 +1,2 @@
+# Process 1 ends, so the kernel panics.
+exit 3

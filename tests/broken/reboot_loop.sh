@@ -1,0 +1,2 @@
+# The guest resets, and would do so for ever.
+reboot -f

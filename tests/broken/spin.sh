@@ -1,0 +1,2 @@
+# Process 1 never gets anywhere.
+while :; do :; done

@@ -1,0 +1,2 @@
+# Process 1 asks the kernel to crash.
+echo c >/proc/sysrq-trigger
