@@ -102,7 +102,7 @@ def _value(values: Sequence[float], unit: str) -> str:
 
 
 def _spread(values: Sequence[float]) -> str:
-    return f"{min(values):.3f}..{max(values):.3f}"
+    return f"{min(values):.3f}..{max(values):.3f}" if values else "-"
 
 
 def as_json(figures: Sequence[Figure], about: dict[str, object]) -> str:

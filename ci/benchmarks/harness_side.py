@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.process import BenchError, run
+from harness.guest.kernel import GuestKernel
 
 __all__ = ["HARNESS", "HarnessRun", "harness_run", "write_scenario"]
 
@@ -44,10 +45,11 @@ class HarnessRun:
     answer_s: tuple[float, ...]
 
 
-def write_scenario(folder: Path, lanes: int = 1, kernel: Path | None = None, modules: Path | None = None) -> Path:
+def write_scenario(folder: Path, lanes: int = 1, kernel: GuestKernel | None = None) -> Path:
     """Write the scenario of the bench, with ``lanes`` variants; ``kernel`` None leaves the choice to the harness."""
-    guest = "" if kernel is None else f"guest: {json.dumps({'kernel': str(kernel), 'modules': str(modules)})}"
-    path = folder / f"bench{lanes}.yaml"
+    named = "" if kernel is None else json.dumps({"kernel": str(kernel.image), "modules": str(kernel.modules_dir)})
+    guest = f"guest: {named}" if named else ""
+    path = folder / f"bench{lanes}{'-kernel' if named else ''}.yaml"
     path.write_text(_SCENARIO.format(lanes=", ".join(map(str, range(1, lanes + 1))), guest=guest))
     return path
 

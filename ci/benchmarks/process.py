@@ -6,12 +6,12 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["BenchError", "Ended", "run", "running"]
+__all__ = ["BenchError", "Ended", "finish", "run", "running"]
 
 # Far beyond what any of the programs takes; a hang must not be waited for until somebody notices.
 _LIMIT_S = 300.0
@@ -23,9 +23,10 @@ class BenchError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """Hold what a program printed, and the seconds from before its start to after its end."""
+    """Hold what a program printed on both its outputs, and the seconds from before its start to after its end."""
 
     out: str
+    errors: str
     took_s: float
 
 
@@ -56,18 +57,18 @@ def running(argv: Sequence[str], cwd: Path, env: Mapping[str, str] | None = None
         process.communicate()
 
 
-def run(argv: Sequence[str], cwd: Path, env: Mapping[str, str] | None = None) -> Ended:
-    """Run a program that must end with status 0.
+def run(argv: Sequence[str], cwd: Path, env: Mapping[str, str] | None = None, good: Container[int] = (0,)) -> Ended:
+    """Run a program that must end with one of the ``good`` statuses.
 
     :raise BenchError: with the end of what it said, if it cannot be started, fails, or hangs.
     """
     begin_s = time.monotonic()
     with running(argv, cwd, env) as process:
-        return finish(process, argv[0], begin_s)
+        return finish(process, argv[0], begin_s, good)
 
 
-def finish(process: subprocess.Popen[str], name: str, begin_s: float) -> Ended:
-    """Wait for a program that began at ``begin_s`` on the monotonic clock and must end with status 0.
+def finish(process: subprocess.Popen[str], name: str, begin_s: float, good: Container[int] = (0,)) -> Ended:
+    """Wait for a program that began at ``begin_s`` on the monotonic clock and must end with a ``good`` status.
 
     :raise BenchError: as :func:`run`.
     """
@@ -76,7 +77,7 @@ def finish(process: subprocess.Popen[str], name: str, begin_s: float) -> Ended:
     except subprocess.TimeoutExpired as error:
         raise BenchError(f"{name} did not end within {_LIMIT_S:g} s") from error
     took_s = time.monotonic() - begin_s
-    if process.returncode:
+    if process.returncode not in good:
         said = "\n".join((errors.strip() or out.strip()).splitlines()[-8:])
         raise BenchError(f"{name} ended with status {process.returncode}: {said}")
-    return Ended(out, took_s)
+    return Ended(out, errors, took_s)

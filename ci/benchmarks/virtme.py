@@ -28,26 +28,35 @@ _VERSION = "1.42"
 # What virtme-ng itself calls, and the packages that have it.
 _NEEDS = {"modprobe": "kmod", "file": "file", "busybox": "busybox-static"}
 _SEARCH = ("/usr/local/sbin", "/usr/sbin", "/sbin", "/usr/bin", "/bin")
+_UDEV = (Path("/usr/lib/systemd/systemd-udevd"), Path("/lib/systemd/systemd-udevd"))
 _STANDARD = {"debian": "linux-image-amd64", "ubuntu": "linux-image-generic"}
 
 
 @dataclass(frozen=True, slots=True)
 class Virtme:
-    """Be a virtme-ng that can run, and the kernel that both sides boot."""
+    """Be a virtme-ng that can run, the kernel that it can boot, and the kernel that the harness boots of its ``own``.
+
+    ``udev``: this machine, whose file system the guest has, has systemd's udevd. Without it the guest does not find the
+    ports for the command's output and status. The output then goes to the console, which vng shows only when it is
+    verbose, and vng ends with status 255 whatever the command did.
+    """
 
     bin: Path
     kernel: GuestKernel
+    own: GuestKernel
+    udev: bool
 
     def boot_run_exit(self, argv: Sequence[str], folder: Path, expect: str) -> Ended:
-        """Run ``vng``; ``expect`` must be among what it prints.
+        """Run ``vng``; ``expect`` must be a line of what it prints.
 
         :raise BenchError: if it fails, or the guest did not answer.
         """
         # vng calls its siblings by name.
         path = os.pathsep.join((str(self.bin), os.environ.get("PATH", ""), *_SEARCH))
-        ended = run(argv, folder, {**os.environ, "PATH": path})
-        if expect not in ended.out:
-            raise BenchError(f"vng ended with status 0, but its guest did not print {expect!r}: {ended.out[-300:]!r}")
+        ended = run(argv, folder, {**os.environ, "PATH": path}, (0,) if self.udev else (255,))
+        # The console is on the standard error of vng.
+        if expect not in (ended.out + ended.errors).splitlines():
+            raise BenchError(f"the guest of vng did not print {expect!r}, but {(ended.out + ended.errors)[-300:]!r}")
         return ended
 
 
@@ -58,6 +67,8 @@ def vng_argv(virtme: Virtme, command: str, memory_mib: int, cpu: str | None) -> 
     if cpu is not None:
         # The same model as the harness, also because `max` of QEMU before 10.0 crashes a third of all boots.
         words += ["--disable-kvm", f"--qemu-opts=-cpu {cpu}"]
+    if not virtme.udev:
+        words.append("--verbose")
     return tuple(words)
 
 
@@ -73,7 +84,10 @@ def prepare_virtme(cache: Path, say: Callable[[str], None]) -> Virtme:
     folder = cache / "bench"
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / ".lock"):
-        return Virtme(_install(folder, say), _kernel(cache, folder, say))
+        udev = any(path.exists() for path in _UDEV)
+        release = Path("/etc/os-release").read_text()
+        own = find_kernel(None, None, lambda: fetch_cloud_kernel(cache, release))
+        return Virtme(_install(folder, say), own if _has_9p(own) else _standard(own, release, folder, say), own, udev)
 
 
 def _install(folder: Path, say: Callable[[str], None]) -> Path:
@@ -87,18 +101,14 @@ def _install(folder: Path, say: Callable[[str], None]) -> Path:
     return venv / "bin"
 
 
-def _kernel(cache: Path, folder: Path, say: Callable[[str], None]) -> GuestKernel:
-    release = Path("/etc/os-release").read_text()
-    default = find_kernel(None, None, lambda: fetch_cloud_kernel(cache, release))
-    if _has_9p(default):
-        return default
-    fields = dict(line.split("=", 1) for line in release.splitlines() if "=" in line)
+def _standard(own: GuestKernel, os_release: str, folder: Path, say: Callable[[str], None]) -> GuestKernel:
+    fields = dict(line.split("=", 1) for line in os_release.splitlines() if "=" in line)
     meta = _STANDARD.get(fields.get("ID", "").strip("'\""))
     if meta is None:
-        raise BenchError(f"{default.release} has no 9p, and where else to get a kernel is not known here")
+        raise BenchError(f"{own.release} has no 9p, and where else to get a kernel is not known here")
     unpacked = folder / meta
     if not unpacked.is_dir():
-        say(f"fetching the package {meta}: {default.release} has no 9p, which virtme-ng's guest mounts its root by")
+        say(f"fetching the package {meta}: {own.release} has no 9p, which virtme-ng's guest mounts its root by")
         _fetch(meta, unpacked)
     image = next(unpacked.glob("boot/vmlinuz-*"), None)
     modules = next((found for place in ("lib", "usr/lib") for found in unpacked.glob(f"{place}/modules/*")), None)

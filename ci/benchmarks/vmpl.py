@@ -20,7 +20,7 @@ __all__ = ["main", "measure"]
 
 _ROOT = Path(__file__).resolve().parents[2]
 _SCENARIO = Path("scenarios/vmpl/svsm_calls.yaml")
-_PIN = ("--platform", "model", "--set", "calls=1000", "--set", "vcpus=2")
+_PIN = ("--platform", "model", "--set", "calls=1000", "--set", "vcpus=2", "--set", "flavour=roy")
 _VMPL = Figure("vmpl", f"svsm-harness run {_SCENARIO} {' '.join(_PIN)}", "", "s", Target(2.5, of="A"))
 
 
