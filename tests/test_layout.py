@@ -19,14 +19,22 @@ TESTED_ELSEWHERE: Mapping[str, str] = {
     "harness/scenario/base.py": "what all models share: tests/scenario/test_model.py and test_steps.py",
     "harness/scenario/expectation.py": "what all checks share: tests/checks",
     "harness/scenario/setting.py": "plain values: tests/scenario/test_variants.py and test_stored.py",
-    "harness/checks/trace_check.py": "what the checks over a trace share; each of them shows it",
     "harness/guest/ssh_errors.py": "plain exceptions: tests/guest/test_ssh.py",
+}
+
+#: Modules whose test file is still to be written. This list only gets shorter: an entry with a test fails.
+OWED: Mapping[str, str] = {
+    "harness": "campaign doctor pytest_plugin",
+    "harness/boot": "collect context judging kvm_probe live load payload plan ready run site steps",
+    "harness/cli": "__init__ __main__ app catalogue doctor exit_status live options repro run shell show summary table trace",
+    "harness/evidence": "trace_events trace_events_host",
+    "harness/guest": "identity remote_process shell",
+    "harness/host": "memory",
 }
 
 #: Where time may be read or passed, and why.
 CLOCKS: Mapping[str, str] = {
     "harness/clock.py": "the one place",
-    "harness/host/tsc.py": "measures the time stamp counter against the clock; the span is the measurement",
 }
 _TIME = {"time.time", "time.time_ns", "time.sleep", "time.monotonic", "time.monotonic_ns", "asyncio.sleep"}
 
@@ -106,16 +114,18 @@ def _too_long(modules: list[str]) -> list[str]:
 
 
 def _untested(modules: list[str]) -> list[str]:
+    owed = {f"{folder}/{name}.py" for folder, names in OWED.items() for name in names.split()}
+    excused = owed | set(TESTED_ELSEWHERE)
     found = []
     for module in modules:
         tested = (ROOT / _test_of(module)).exists()
-        if module in TESTED_ELSEWHERE:
+        if module in excused:
             if tested:
-                found.append(f"{module}: has {_test_of(module)}, so it must leave TESTED_ELSEWHERE")
+                found.append(f"{module}: has {_test_of(module)}, so take it off the list in tests/test_layout.py")
         elif not tested and _has_code(_tree(module)):
             found.append(f"{module}: {_test_of(module)} is missing")
-    gone = sorted(set(TESTED_ELSEWHERE) - set(modules))
-    return [*found, *(f"{module}: is gone, and must leave TESTED_ELSEWHERE" for module in gone)]
+    gone = sorted(excused - set(modules))
+    return [*found, *(f"{module}: is gone, so take it off the list in tests/test_layout.py" for module in gone)]
 
 
 def _turns(tree: ast.Module) -> set[int]:

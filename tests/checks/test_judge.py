@@ -9,7 +9,9 @@ from harness.checks.base import Status, worst
 from harness.checks.console import ConsoleCheck
 from harness.checks.judge import judge
 from harness.checks.outcome import OutcomeCheck
+from harness.checks.report import ReportCheck
 from harness.classify.outcome import OutcomeKind
+from harness.evidence.ktap import parse_ktap
 from harness.evidence.records import QemuEnd, StepStatus
 from harness.scenario.expectation import Expectation
 
@@ -60,3 +62,9 @@ def test_what_cannot_judge_is_a_bug() -> None:
 
     with pytest.raises(TypeError, match="stranger cannot judge"):
         judge([Stranger()], evidence())
+
+
+def test_a_report_is_judged_unless_the_scenario_says_how() -> None:
+    bad = parse_ktap([b"KTAP version 1\n1..1\nnot ok 1 a\n"])
+    assert _judged(LINUX, report=bad) == [("outcome", PASS), ("console", PASS), ("report", FAIL)]
+    assert _judged(ReportCheck(), LINUX, report=bad) == [("outcome", PASS), ("report", FAIL), ("console", PASS)]
