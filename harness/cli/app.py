@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import typer
@@ -57,7 +59,8 @@ def run_app() -> int:
 
     for name, (module, function, line) in _COMMANDS.items():
         if name == wanted:
-            app.command(name, short_help=line)(getattr(importlib.import_module(f"harness.cli.{module}"), function))
+            command = getattr(importlib.import_module(f"harness.cli.{module}"), function)
+            app.command(name, short_help=line)(_interruptible(command))
         else:
             app.command(name, help=line)(_not_loaded)
     try:
@@ -65,9 +68,25 @@ def run_app() -> int:
     except _USAGE_ERROR as error:
         help_line = " ".join(["svsm-harness", *(name for name in _COMMANDS if name == wanted), "--help"])
         raise InputError(f"{error.format_message()}\n`{help_line}` says what there is") from error
-    except typer.Abort as error:
+    except (_Interrupted, typer.Abort) as error:
         raise KeyboardInterrupt from error
     return result if isinstance(result, int) else 0
 
 
 def _not_loaded() -> None: ...
+
+
+class _Interrupted(Exception):
+    pass
+
+
+def _interruptible(command: Callable[..., None]) -> Callable[..., None]:
+    # Typer answers a KeyboardInterrupt itself, with status 130 and without a word; what is no such thing it lets pass.
+    @functools.wraps(command)
+    def wrapped(*arguments: Any, **options: Any) -> None:
+        try:
+            command(*arguments, **options)
+        except KeyboardInterrupt as error:
+            raise _Interrupted from error
+
+    return wrapped

@@ -56,7 +56,7 @@ def show(
             raise typer.Exit(ExitStatus.FAILED)
         return
     run = find_run(results, run_name)
-    lines = tuple(run.lines())
+    lines = tuple(run.lines()) if run.any_ended else ()
     if boot is not None:
         folder = run.boot_folder(boot)
         lines = tuple(line for line in lines if line.folder == f"boots/{folder.name}")
@@ -68,7 +68,13 @@ def show(
     if output == "json":
         print_json(lines, run.folder, took_s, status)
     else:
-        print_summary(lines, run.folder, took_s)
+        print_summary(lines, run.folder, took_s, _without_end(run, lines))
+
+
+def _without_end(run: Run, lines: Sequence[BootLine]) -> list[str]:
+    ended = {line.folder for line in lines}
+    left = [name for name in run.boot_names() if name not in ended]
+    return [f"without an end, because it still runs or was stopped: {', '.join(left)}"] if left else []
 
 
 def replay(name: RunName = "latest", results: Results = Path("results")) -> None:

@@ -63,6 +63,15 @@ class Run:
         """
         write_whole(folder / "boot.json", boot_record_json.dump_json(record, indent=1))
 
+    @property
+    def any_ended(self) -> bool:
+        """Tell whether a boot of this run has come to its end, so that :meth:`lines` has something to read."""
+        return (self.folder / _BOOTS).exists()
+
+    def boot_names(self) -> list[str]:
+        """List the boots that were begun, as ``boots/N``, in order."""
+        return [f"boots/{path.name}" for path in sorted((self.folder / "boots").glob("*"))]
+
     def lines(self) -> Iterator[BootLine]:
         """Read what is recorded, in order; a line that was cut by a crash is passed over, as its boot never counted.
 
