@@ -8,11 +8,12 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from benchmarks.process import BenchError, run
 from harness.guest.kernel import GuestKernel
 
-__all__ = ["HARNESS", "HarnessRun", "harness_run", "write_scenario"]
+__all__ = ["HARNESS", "HarnessRun", "harness_run", "run_passing", "write_scenario"]
 
 HARNESS = str(Path(sys.executable).parent / "svsm-harness")
 
@@ -61,8 +62,8 @@ def harness_run(scenario: Path, parallel: int = 1, command: Sequence[str] = (HAR
     """
     with tempfile.TemporaryDirectory(prefix="svsm-bench-") as name:
         argv = [*command, "run", str(scenario), "-n", str(parallel), "--results", name, "--format", "json"]
-        ended = run(argv, scenario.parent)
-        folder = Path(json.loads(ended.out)["results"])
+        document, took_s = run_passing(argv, scenario.parent)
+        folder = Path(document["results"])
         boots = [path.parent for path in sorted(folder.glob("boots/*/boot.json"))]
         records = [json.loads((boot / "boot.json").read_bytes()) for boot in boots]
         # The record counts from the start of its own QEMU. When that was, shows the file that is written just before.
@@ -74,4 +75,21 @@ def harness_run(scenario: Path, parallel: int = 1, command: Sequence[str] = (HAR
             f"svsm-harness run recorded {len(records)} boots, {len(logins)} logins, {len(answers)} answers"
         )
     ends_s = [start + answer for start, answer in zip(started_s, answers, strict=True)]
-    return HarnessRun(ended.took_s, max(ends_s) - min(started_s), tuple(logins), tuple(answers))
+    return HarnessRun(took_s, max(ends_s) - min(started_s), tuple(logins), tuple(answers))
+
+
+def run_passing(argv: Sequence[str], cwd: Path) -> tuple[dict[str, Any], float]:
+    """Run ``svsm-harness run … --format json``; return its document and how long it took, if every boot passed.
+
+    :raise BenchError: naming the first boot that did not.
+    """
+    # Statuses that come with a document (harness/cli/exit_status.py); with others there is only an error to show.
+    ended = run(argv, cwd, good=(0, 1, 3, 4, 5))
+    try:
+        document: dict[str, Any] = json.loads(ended.out)
+    except ValueError:
+        raise BenchError(f"svsm-harness run failed: {ended.errors.strip()[-500:]}") from None
+    for boot in document["boots"]:
+        if boot["status"] != "PASS":
+            raise BenchError(f"{boot['identity']['variant']} ended as {boot['status']}: {boot['reason']}")
+    return document, ended.took_s

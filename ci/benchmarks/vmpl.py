@@ -5,15 +5,14 @@ ci/bench vmpl [--runs N] [--json]
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.figures import Figure, Target
-from benchmarks.harness_side import HARNESS
-from benchmarks.process import BenchError, run
+from benchmarks.harness_side import HARNESS, run_passing
+from benchmarks.process import BenchError
 from benchmarks.report import options_of, report
 
 __all__ = ["main", "measure"]
@@ -46,8 +45,8 @@ def measure(runs: int, say: Callable[[str], None], root: Path = _ROOT) -> list[F
 
 def _once(root: Path) -> float:
     with tempfile.TemporaryDirectory(prefix="svsm-bench-") as name:
-        ended = run([HARNESS, "run", str(_SCENARIO), *_PIN, "--results", name, "--format", "json"], root)
-    boots = json.loads(ended.out)["boots"]
-    if len(boots) != 1:
-        raise BenchError(f"{_SCENARIO} made {len(boots)} boots where one was meant; pin its other axes as well")
-    return ended.took_s
+        argv = [HARNESS, "run", str(_SCENARIO), *_PIN, "--results", name, "--format", "json"]
+        document, took_s = run_passing(argv, root)
+    if len(document["boots"]) != 1:
+        raise BenchError(f"{_SCENARIO} made {len(document['boots'])} boots where one was meant; pin its other axes too")
+    return took_s

@@ -18,7 +18,7 @@ sys.path.insert(0, str(_ROOT / "ci"))
 from benchmarks import boot, vmpl  # noqa: E402
 from benchmarks.bare_loop import bare_argv, bare_runs, prepare_bare  # noqa: E402
 from benchmarks.figures import Figure, Target, as_json, as_table  # noqa: E402
-from benchmarks.harness_side import harness_run, write_scenario  # noqa: E402
+from benchmarks.harness_side import harness_run, run_passing, write_scenario  # noqa: E402
 from benchmarks.process import BenchError, run  # noqa: E402
 from benchmarks.virtme import Virtme, vng_argv  # noqa: E402
 
@@ -144,6 +144,25 @@ def test_a_program_leaves_nothing_behind_and_says_why_it_failed(tmp_path: Path) 
         assert ended
     with pytest.raises(BenchError, match="cannot be started"):
         run(["/nowhere/vng"], tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("status", "out", "why"),
+    [
+        (
+            1,
+            {"boots": [{"status": "FAIL", "reason": "no output", "identity": {"variant": "bench[lane=2]"}}]},
+            "FAIL: no",
+        ),
+        (4, None, "svsm-harness run failed: no QEMU"),
+        (2, None, "ended with status 2: no QEMU"),
+    ],
+)
+def test_a_boot_that_did_not_pass_is_no_figure(tmp_path: Path, status: int, out: object, why: str) -> None:
+    document = "" if out is None else json.dumps(out)
+    script = f"import sys; print('no QEMU', file=sys.stderr); print({document!r}); sys.exit({status})"
+    with pytest.raises(BenchError, match=why):
+        run_passing([sys.executable, "-c", script], tmp_path)
 
 
 @_NEEDS_QEMU
