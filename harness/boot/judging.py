@@ -15,6 +15,10 @@ from harness.scenario.stored import load_setting
 __all__ = ["decisive", "judge_record"]
 
 
+# What is expected of every boot says little in a table of passes.
+_EXPECTED_OF_ALL = ("outcome", "report")
+
+
 def judge_record(folder: Path, record: BootRecord, name: str) -> BootLine:
     """Derive the outcome and all verdicts of a boot; ``name`` is how the run calls its folder.
 
@@ -36,9 +40,10 @@ def judge_record(folder: Path, record: BootRecord, name: str) -> BootLine:
 
 
 def decisive(status: Status, verdicts: tuple[Verdict, ...]) -> str:
-    """Return the sentence that a table shows: what decided, or for a PASS the last check's operands."""
+    """Return the sentence that a table shows: what decided, or for a PASS the operands of the scenario's first check."""
     deciding = [verdict for verdict in verdicts if verdict.status is status]
     if not deciding:
         return ""
-    shown = deciding[-1] if status is Status.PASS else deciding[0]
+    chosen = [verdict for verdict in deciding if verdict.check not in _EXPECTED_OF_ALL]
+    shown = chosen[0] if status is Status.PASS and chosen else deciding[0]
     return f"{shown.check}: {shown.reason}"
