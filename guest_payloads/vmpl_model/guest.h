@@ -47,6 +47,10 @@ bool guest_vtpm_command(u64 number);
 /* Make the CPU's scratch page shared and private again: two PVALIDATE calls and two page state changes. */
 bool guest_flip_page(void);
 
+/* guest_errors.c */
+/* Make every wrong request once; false, with a diagnostic for each, where the answer is not the architected one. */
+bool guest_check_errors(void);
+
 /* guest_irq.c */
 void guest_irq_enable_keyboard(void);
 /* Start `count` one-shot timer interrupts, one every `period_us`. */

@@ -205,6 +205,15 @@ static bool run_restart(const struct stimulus *stimulus)
 	return ok;
 }
 
+static bool run_errors(const struct stimulus *stimulus)
+{
+	bool ok = true;
+
+	for (u64 i = 0; i < stimulus->count; i++)
+		ok &= guest_check_errors();
+	return ok;
+}
+
 static bool (*const runners[STIMULI])(const struct stimulus *) = {
 	[CALLS] = run_calls,
 	[PVALIDATE] = run_pvalidate,
@@ -217,6 +226,7 @@ static bool (*const runners[STIMULI])(const struct stimulus *) = {
 	[NMI] = run_nmi,
 	[IDLE] = run_idle,
 	[RESTART] = run_restart,
+	[ERRORS] = run_errors,
 };
 
 bool stimulus_run(const struct stimulus *stimulus)

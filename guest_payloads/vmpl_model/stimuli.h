@@ -6,7 +6,7 @@
 #include "guest.h"
 #include "text.h"
 
-enum stimulus_kind { CALLS, PVALIDATE, SLOW, STORM, TIMER, VMPL0_TIMER, IPI, KEYBOARD, NMI, IDLE, RESTART, STIMULI };
+enum stimulus_kind { CALLS, PVALIDATE, SLOW, STORM, TIMER, VMPL0_TIMER, IPI, KEYBOARD, NMI, IDLE, RESTART, ERRORS, STIMULI };
 
 #define EVERY_CPU ~0u
 

@@ -24,6 +24,7 @@ static const struct {
 	[NMI] = {"nmi", 0, 0, false},
 	[IDLE] = {"idle", 0, 0, false},
 	[RESTART] = {"restart", 0, 0, false},
+	[ERRORS] = {"errors", 0, 0, false},
 };
 
 static bool parse_cpu(struct span word, unsigned *cpu)

@@ -173,3 +173,20 @@ def test_restart_takes_a_cpu_down_and_up_through_the_svsm(boot: Boot) -> None:
     assert len(found.select("kvm_vmgexit_enter", "restart:3", "exit_reason 80000013, exit_info1 100020001")) == 3
     assert len(found.select("kvm_vmgexit_enter", "restart:3", "exit_reason 80000013, exit_info1 100020002")) == 3
     assert found.switches("calls:5") == {(cpu, *way): 5 for cpu in (0, 1) for way in ((2, 0), (0, 2))}
+
+
+@pytest.mark.parametrize("flavour", ["roy", "planes-v1", "tom"])
+def test_wrong_requests_get_their_architected_errors(boot: Boot, flavour: str) -> None:
+    found = boot(2, f"flavour={flavour} run=errors:1;calls:2")
+    assert "# error " not in found.report
+    assert found.status == 33, found.report
+    # Answered with an error code is answered; nothing that was refused switched anything.
+    assert found.calls("errors:1") == {0: (8, 8, 0)}
+    answers = [e.fields for e in found.select("kvm_vmgexit_exit", "errors:1")]
+    for reason in (1, 2, 3, 4, 5, 6):
+        assert any(text.endswith(f"exit_info1 2, exit_info2 {reason}") for text in answers), reason
+    assert any(", exit_info1 1, exit_info2 80000b0d" in text for text in answers)
+    unknown = found.select("kvm_vmgexit_msr_protocol_exit", "errors:1", "ghcb_gpa 00000000000007ff")
+    assert len(unknown) == 1
+    if flavour == "roy":
+        assert found.switches("errors:1") == {(0, 2, 0): 8, (0, 0, 2): 8}
