@@ -40,7 +40,7 @@ def judge_record(folder: Path, record: BootRecord, name: str) -> BootLine:
 
 
 def decisive(status: Status, verdicts: tuple[Verdict, ...]) -> str:
-    """Return the sentence that a table shows: what decided, or for a PASS the operands of the scenario's first check."""
+    """Return the sentence that a table shows: what decided, or for a PASS what the scenario's first check found."""
     deciding = [verdict for verdict in verdicts if verdict.status is status]
     if not deciding:
         return ""
