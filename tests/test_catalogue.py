@@ -126,5 +126,5 @@ def test_variants_are_selected_in_their_own_order(
 
 
 def test_a_selection_of_nothing_is_refused_with_what_was_meant(scenarios: Sequence[Scenario]) -> None:
-    with pytest.raises(InputError, match="--only boto: no scenario, variant or tag has that name.*boot"):
+    with pytest.raises(InputError, match=r"--only boto: no scenario, variant or tag has that name.*boot"):
         select_variants(scenarios, ["keys", "boto"])
