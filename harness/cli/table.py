@@ -20,7 +20,8 @@ _COLOURS = {
     Status.UNSUPPORTED: "36",
 }
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[@-_])")
-_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
+# C0 and C1, and what Unicode has to break a line or to turn the direction of writing around (UAX #9).
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]+")
 
 
 def one_line(text: str, width: int | None = None) -> str:
@@ -47,6 +48,7 @@ def columns(rows: Sequence[Sequence[str]], width: int | None, status_column: int
     ``status_column`` holds :class:`~harness.checks.base.Status` values, which are coloured. The last column is cut only
     on a terminal.
     """
+    rows = [(*map(one_line, row[:-1]), row[-1]) for row in rows]
     widths = [max(len(row[index]) for row in rows) for index in range(len(rows[0]) - 1)]
     left = None if width is None else max(20, width - sum(widths) - 2 * len(widths))
     lines = []
