@@ -33,6 +33,9 @@ class TraceCheck(Check):
         if self.during is not None and self.during not in steps:
             known = ", ".join(sorted(steps)) or "none"
             return self.unknown(f"the trace has no step {self.during!r}; it has {known}")
+        if any(window.step == self.during and window.end is None for window in trace.switches.windows):
+            # What is missing may only not have happened yet; how the boot ended is the outcome's to judge.
+            return self.unknown(f"the step {self.during!r} began and never ended")
         return self.find_in(trace, evidence)
 
     def find_in(self, trace: TraceFacts, evidence: Evidence) -> Verdict:
