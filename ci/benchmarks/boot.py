@@ -21,6 +21,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from statistics import median
 
 from benchmarks.bare_loop import Prepared, bare_runs, prepare_bare
 from benchmarks.figures import Figure, Target
@@ -128,23 +129,38 @@ def _exit(folder: Path, runs: int, say: Say) -> list[Figure]:
     argv = vng_argv(virtme, "echo lane 1", prepared.plan.setting.machine.memory >> 20, cpu)
     a, a_own, b = [], [], []
     for number in range(1, runs + 1):
-        a.append(harness_run(same).took_s)
-        say(f"exit {number}/{runs}: harness {a[-1]:.2f} s")
-        b.append(virtme.boot_run_exit(argv, folder, "lane 1").took_s)
-        say(f"exit {number}/{runs}: vng {b[-1]:.2f} s")
+        a.append(harness_run(same))
+        say(f"exit {number}/{runs}: harness {a[-1].took_s:.2f} s")
+        b.append(virtme.boot_run_exit(argv, folder, "lane 1"))
+        say(f"exit {number}/{runs}: vng {b[-1].took_s:.2f} s")
         if virtme.own != virtme.kernel:
-            a_own.append(harness_run(own).took_s)
-            say(f"exit-own {number}/{runs}: harness {a_own[-1]:.2f} s")
+            a_own.append(harness_run(own))
+            say(f"exit-own {number}/{runs}: harness {a_own[-1].took_s:.2f} s")
     b_is = f"{_EXIT.b_is}; kernel {virtme.kernel.release}; vng {' '.join(argv[1:])}"
     if not virtme.udev:
         b_is += " (no udev on this machine: one thing less for vng to do, and its command writes to the console)"
     where = f"q35, 1 vCPU, {accel}"
     same_kernel = f"{_EXIT.a_is}; kernel {virtme.kernel.release}, {where}"
     own_kernel = f"{_EXIT.a_is}; kernel {virtme.own.release}, which vng cannot boot for want of 9p, {where}"
-    figures = [replace(_EXIT, a_is=same_kernel, b_is=b_is, a=a, b=b)]
+    rows = [(_EXIT, same_kernel, a)]
     if a_own:
-        figures.append(replace(_EXIT_OWN, a_is=own_kernel, b_is=b_is, a=a_own, b=b))
-    return figures
+        rows.append((_EXIT_OWN, own_kernel, a_own))
+    return [
+        replace(
+            figure,
+            a_is=a_is,
+            b_is=b_is,
+            a=[one.took_s for one in taken],
+            b=[one.took_s for one in b],
+            note=_cpu_note([one.cpu_s for one in taken], [one.cpu_s for one in b]),
+        )
+        for figure, a_is, taken in rows
+    ]
+
+
+def _cpu_note(a_s: Sequence[float], b_s: Sequence[float]) -> str:
+    ratio = median(a / b for a, b in zip(a_s, b_s, strict=True))
+    return f"CPU time, which other work disturbs less: A {median(a_s):.2f} s, B {median(b_s):.2f} s, A/B {ratio:.3f}"
 
 
 def _parallel(folder: Path, runs: int, say: Say) -> list[Figure]:

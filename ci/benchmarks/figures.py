@@ -42,7 +42,8 @@ class Target:
 class Figure:
     """Be one row: ``a[i]`` and ``b[i]`` were measured one after the other, in ``unit``.
 
-    ``b`` is empty where A stands alone. ``missing`` says why nothing was measured; None where something was.
+    ``b`` is empty where A stands alone. ``missing`` says why nothing was measured; None where something was. ``note``
+    is for people, and decides nothing.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Figure:
     a: Sequence[float] = field(default=())
     b: Sequence[float] = field(default=())
     missing: str | None = None
+    note: str = ""
 
     @property
     def ratios(self) -> tuple[float, ...]:
@@ -76,6 +78,8 @@ def as_table(figures: Sequence[Figure]) -> str:
         lines += [f"{figure.name}:", f"  A: {figure.a_is}"]
         if figure.b_is:
             lines.append(f"  B: {figure.b_is}")
+        if figure.note:
+            lines.append(f"  {figure.note}")
         if figure.missing is not None:
             lines.append(f"  not measured: {figure.missing}")
     return "\n".join(lines)
@@ -122,6 +126,7 @@ def as_json(figures: Sequence[Figure], about: dict[str, object]) -> str:
             "target": figure.target.text(figure.unit),
             "met": figure.met,
             "missing": figure.missing,
+            "note": figure.note,
         }
         for figure in figures
     ]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.process import BenchError, run
+from benchmarks.process import BenchError, Ended, run
 from harness.guest.kernel import GuestKernel
 
 __all__ = ["HARNESS", "HarnessRun", "harness_run", "run_passing", "write_scenario"]
@@ -35,12 +35,13 @@ expect:
 class HarnessRun:
     """Hold the seconds of one ``svsm-harness run``.
 
-    ``took_s`` is the whole command. ``login_s`` and ``answer_s`` have an entry for each boot, counted from the start of
-    its QEMU: until the SSH login was accepted, and until the guest's command had answered. ``span_s`` is from the first
-    start of a QEMU to the last answer.
+    ``took_s`` is the whole command, ``cpu_s`` the CPU time that it and QEMU used. ``login_s`` and ``answer_s`` have an
+    entry for each boot, counted from the start of its QEMU: until the SSH login was accepted, and until the guest's
+    command had answered. ``span_s`` is from the first start of a QEMU to the last answer.
     """
 
     took_s: float
+    cpu_s: float
     span_s: float
     login_s: tuple[float, ...]
     answer_s: tuple[float, ...]
@@ -62,7 +63,7 @@ def harness_run(scenario: Path, parallel: int = 1, command: Sequence[str] = (HAR
     """
     with tempfile.TemporaryDirectory(prefix="svsm-bench-") as name:
         argv = [*command, "run", str(scenario), "-n", str(parallel), "--results", name, "--format", "json"]
-        document, took_s = run_passing(argv, scenario.parent)
+        document, ended = run_passing(argv, scenario.parent)
         folder = Path(document["results"])
         boots = [path.parent for path in sorted(folder.glob("boots/*/boot.json"))]
         records = [json.loads((boot / "boot.json").read_bytes()) for boot in boots]
@@ -75,11 +76,11 @@ def harness_run(scenario: Path, parallel: int = 1, command: Sequence[str] = (HAR
             f"svsm-harness run recorded {len(records)} boots, {len(logins)} logins, {len(answers)} answers"
         )
     ends_s = [start + answer for start, answer in zip(started_s, answers, strict=True)]
-    return HarnessRun(took_s, max(ends_s) - min(started_s), tuple(logins), tuple(answers))
+    return HarnessRun(ended.took_s, ended.cpu_s, max(ends_s) - min(started_s), tuple(logins), tuple(answers))
 
 
-def run_passing(argv: Sequence[str], cwd: Path) -> tuple[dict[str, Any], float]:
-    """Run ``svsm-harness run … --format json``; return its document and how long it took, if every boot passed.
+def run_passing(argv: Sequence[str], cwd: Path) -> tuple[dict[str, Any], Ended]:
+    """Run ``svsm-harness run … --format json``; return its document and how it ended, if every boot passed.
 
     :raise BenchError: naming the first boot that did not.
     """
@@ -92,4 +93,4 @@ def run_passing(argv: Sequence[str], cwd: Path) -> tuple[dict[str, Any], float]:
     for boot in document["boots"]:
         if boot["status"] != "PASS":
             raise BenchError(f"{boot['identity']['variant']} ended as {boot['status']}: {boot['reason']}")
-    return document, ended.took_s
+    return document, ended

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import subprocess
 import time
@@ -23,11 +24,16 @@ class BenchError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """Hold what a program printed on both its outputs, and the seconds from before its start to after its end."""
+    """Hold what a program printed on both its outputs, and the seconds from before its start to after its end.
+
+    ``cpu_s`` is what it and its children used; other work on the machine changes it far less than ``took_s``. Only for
+    programs that run one at a time.
+    """
 
     out: str
     errors: str
     took_s: float
+    cpu_s: float
 
 
 @contextmanager
@@ -72,6 +78,7 @@ def finish(process: subprocess.Popen[str], name: str, begin_s: float, good: Cont
 
     :raise BenchError: as :func:`run`.
     """
+    cpu_before_s = _children_cpu_s()
     try:
         out, errors = process.communicate(timeout=_LIMIT_S)
     except subprocess.TimeoutExpired as error:
@@ -80,4 +87,10 @@ def finish(process: subprocess.Popen[str], name: str, begin_s: float, good: Cont
     if process.returncode not in good:
         said = "\n".join((errors.strip() or out.strip()).splitlines()[-8:])
         raise BenchError(f"{name} ended with status {process.returncode}: {said}")
-    return Ended(out, errors, took_s)
+    return Ended(out, errors, took_s, _children_cpu_s() - cpu_before_s)
+
+
+# Of children that have ended and were waited for, theirs included (getrusage(2)).
+def _children_cpu_s() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime

@@ -46,7 +46,7 @@ def measure(runs: int, say: Callable[[str], None], root: Path = _ROOT) -> list[F
 def _once(root: Path) -> float:
     with tempfile.TemporaryDirectory(prefix="svsm-bench-") as name:
         argv = [HARNESS, "run", str(_SCENARIO), *_PIN, "--results", name, "--format", "json"]
-        document, took_s = run_passing(argv, root)
+        document, ended = run_passing(argv, root)
     if len(document["boots"]) != 1:
         raise BenchError(f"{_SCENARIO} made {len(document['boots'])} boots where one was meant; pin its other axes too")
-    return took_s
+    return ended.took_s

@@ -71,6 +71,12 @@ def test_a_missing_tool_is_named_in_its_row() -> None:
     assert "not measured: virtme-ng needs the packages kmod" in table
 
 
+def test_a_note_decides_nothing() -> None:
+    figure = replace(_RATIO, a=[2.0], b=[1.0], note="CPU time A/B 0.5")
+    assert not figure.met
+    assert "  CPU time A/B 0.5" in as_table([figure]).splitlines()
+
+
 def test_pairs_must_be_whole() -> None:
     with pytest.raises(ValueError, match="shorter"):
         _ = replace(_RATIO, a=[1.0, 2.0], b=[1.0]).ratios
@@ -201,5 +207,7 @@ def test_both_sides_boot_and_are_timed(tmp_path: Path) -> None:
     assert len(taken.login_s) == len(taken.answer_s) == 2
     for login_s, answer_s in zip(taken.login_s, taken.answer_s, strict=True):
         assert 0 < login_s < answer_s <= taken.span_s < taken.took_s
+    # Two emulated boots of more than a second each: QEMU's time is in it, not only that of the command itself.
+    assert taken.cpu_s > 2
     took_s, (times,) = bare_runs(prepare_bare(scenario))
     assert 0 < times.login_s < times.answer_s < took_s
