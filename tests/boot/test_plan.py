@@ -15,7 +15,15 @@ from harness.scenario.model import Guest, Machine, Payload, Platform
 from harness.scenario.setting import Setting, Variant
 from harness.scenario.steps import UploadStep
 
-QEMU = Capabilities("/usr/bin/qemu", (7, 2, 22), "", {"q35": 288, "microvm": 288}, frozenset({"max", "host"}), frozenset({"edu"}), frozenset({"edu"}))  # fmt: skip
+QEMU = Capabilities(
+    binary="/usr/bin/qemu",
+    version=(7, 2, 22),
+    package="",
+    machines={"q35": 288, "microvm": 288},
+    cpus=frozenset({"max", "host"}),
+    types=frozenset({"edu"}),
+    pci_types=frozenset({"edu"}),
+)
 KVM = KvmAnswer(True, "a probe guest booted")
 NO_KVM = KvmAnswer(False, "there is no /dev/kvm")
 SETTING = Setting(Machine(), Guest(), None, (), (), 60.0, None)

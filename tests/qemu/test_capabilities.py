@@ -76,7 +76,7 @@ def test_what_is_no_qemu_is_told_with_its_own_words(tmp_path: Path) -> None:
 
 
 def test_a_qemu_that_vanished_is_a_host_error(tmp_path: Path) -> None:
-    with pytest.raises(HostError, match="cannot read .*/gone: No such file"):
+    with pytest.raises(HostError, match=r"cannot read .*/gone: No such file"):
         asyncio.run(probe_capabilities(str(tmp_path / "gone"), tmp_path))
 
 

@@ -4,10 +4,13 @@ import asyncio
 import io
 import re
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 
@@ -192,6 +195,46 @@ def test_megabytes_without_a_newline_are_bounded_and_cheap() -> None:
             assert await waiting == b"needle"
 
     asyncio.run(scenario())
+
+
+@pytest.mark.slow
+def test_a_flood_of_200_mb_is_followed_and_logged_in_bounded_memory(tmp_path: Path) -> None:
+    # In a process of its own, so that what it takes is not mixed with what the tests have taken before.
+    script = f"""
+import asyncio, os, re, resource, socket
+from pathlib import Path
+from harness.clock import Deadline, monotonic_s
+from harness.qemu.console import Console
+
+SIZE = 200 << 20
+
+async def main():
+    ours, theirs = socket.socketpair()
+    ours.setblocking(False)
+    pid = os.fork()
+    if pid == 0:
+        ours.close()
+        block = (b"y" * 79 + b"\\n") * 4096
+        for _ in range(SIZE // len(block)):
+            theirs.sendall(block)
+        theirs.sendall(b"x" * (SIZE % len(block)))
+        os._exit(0)
+    theirs.close()
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with open({str(tmp_path / "log")!r}, "ab", buffering=0) as log:
+        console = Console(ours, monotonic_s, log)
+        waiting = asyncio.create_task(console.wait_for(re.compile(rb"^never", re.MULTILINE), Deadline.after(120)))
+        await console.follow()
+        await asyncio.gather(waiting, return_exceptions=True)
+    print(console.total_bytes, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before, len(console.chunks))
+
+asyncio.run(main())
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=120)
+    total, grown_kib, chunks = map(int, done.stdout.split())
+    assert total == (tmp_path / "log").stat().st_size == 200 << 20
+    assert grown_kib < 64 << 10
+    assert chunks < 200 * 120  # one for each 5 ms at most
 
 
 def test_a_match_that_scrolled_out_of_the_window_is_gone_but_later_ones_count() -> None:

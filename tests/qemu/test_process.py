@@ -181,5 +181,5 @@ def test_a_machine_without_setpriv_says_what_to_install(tmp_path: Path, monkeypa
         async with start_process(["/bin/true"], tmp_path / "stderr"):
             pass
 
-    with pytest.raises(HostError, match="cannot start setpriv.*install util-linux"):
+    with pytest.raises(HostError, match=r"cannot start setpriv.*install util-linux"):
         asyncio.run(scenario())
