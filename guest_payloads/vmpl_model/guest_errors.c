@@ -63,10 +63,14 @@ static bool check_events(void)
 static bool check_ap_creation(void)
 {
 	u64 invalid = ghcb_error(GHCB_ERR_INVALID_INPUT);
+	struct vmsa *vmsa = (struct vmsa *)scratch;
 	bool ok;
 
 	ok = expect("ap-unknown-apic-id", ghcb_ap_creation(AP_CREATE, options.guest_vmpl, cpu_count, scratch), invalid);
-	ok &= expect("ap-at-vmpl0", ghcb_ap_creation(AP_CREATE, 0, 0, scratch), invalid);
+	/* A VMSA that would do, if only a guest might create VMPL0; ON_INIT, so that nothing starts if it may. */
+	vmsa->sev_features = SVM_SEV_FEAT_SNP_ACTIVE;
+	ok &= expect("ap-at-vmpl0", ghcb_ap_creation(AP_CREATE_ON_INIT, 0, 0, scratch), invalid);
+	vmsa->sev_features = 0;
 	ok &= expect("ap-unknown-request", ghcb_ap_creation(3, options.guest_vmpl, 0, scratch), invalid);
 	ok &= expect("ap-unaligned-vmsa", ghcb_ap_creation(AP_CREATE, options.guest_vmpl, 0, scratch + 16), invalid);
 	ok &= expect("ap-empty-vmsa", ghcb_ap_creation(AP_CREATE, options.guest_vmpl, 0, scratch), invalid);

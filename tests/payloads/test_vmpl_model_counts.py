@@ -57,6 +57,16 @@ def test_roy_switches_twice_for_each_call_and_once_to_start_a_vcpu(boot: Boot, v
     assert len(found.select("kvm_vmgexit_enter", "boot", "exit_reason 80000013")) == vcpus - 1
 
 
+@pytest.mark.parametrize(("flavour", "before"), [("roy", True), ("tom", True), ("planes-v1", False)])
+def test_the_ghcb_is_unmapped_before_the_switch_or_at_the_way_back(boot: Boot, flavour: str, before: bool) -> None:
+    lane = boot(1, f"flavour={flavour} run=calls:3").events
+    requests = [at for at, e in enumerate(lane) if e.name == "kvm_vmgexit_enter" and RUN_VMPL_0 in e.fields]
+    for at in requests:
+        unmapped = next(i for i in range(at, len(lane)) if lane[i].name == "kvm_vmgexit_exit")
+        entered = next(i for i in range(at, len(lane)) if lane[i].name == "kvm_entry")
+        assert (unmapped < entered) is before
+
+
 @pytest.mark.parametrize(("flavour", "vcpus"), [("planes-v1", 1), ("planes-v1", 4), ("tom", 1), ("tom", 4)])
 def test_the_other_flavours_make_the_same_requests(boot: Boot, flavour: str, vcpus: int) -> None:
     found = boot(vcpus, f"flavour={flavour} run=calls:30;storm:20")
