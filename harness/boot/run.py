@@ -36,18 +36,22 @@ _COLLECT_S = 3.0
 
 @dataclass(frozen=True, slots=True)
 class PlannedBoot:
-    """Say what is booted: a variant, on the platform that was chosen for it."""
+    """Say what is booted: a variant, on the platform that was chosen for it.
+
+    ``turn`` is the boot's place in a stability campaign, from 1; None: it is part of none.
+    """
 
     variant: Variant
     platform: Platform
     setting: Setting
     accel: Accel
+    turn: int | None = None
 
     @property
     def identity(self) -> BootIdentity:
         """Name the boot for the record."""
         variant = self.variant
-        return BootIdentity(variant.scenario, variant.full_id, variant.slug, variant.file, self.platform)
+        return BootIdentity(variant.scenario, variant.full_id, variant.slug, variant.file, self.platform, self.turn)
 
 
 def plan_command(plan: PlannedBoot, site: Site, load: Load, wiring: Wiring, descriptor: int | None) -> QemuCommand:

@@ -17,6 +17,7 @@ __all__ = ["run_app"]
 # Command → the module and function that carry it out, and its line in the overview.
 _COMMANDS = {
     "run": ("run", "run", "Boot the scenarios, judge each boot, record everything."),
+    "stability": ("stability", "stability", "Boot a scenario many times, and say how often it fails."),
     "list": ("catalogue", "list_variants", "List scenarios, their variants and grades."),
     "validate": ("catalogue", "validate", "Check scenario files; errors with line and column."),
     "schema": ("catalogue", "schema", "Print the JSON Schema of scenario files."),
@@ -24,6 +25,7 @@ _COMMANDS = {
     "show": ("show", "show", "Show a recorded run, or one of its boots."),
     "replay": ("show", "replay", "Judge recorded boots again, from the record alone."),
     "repro": ("repro", "repro", "Print how to reproduce a recorded boot, and do it."),
+    "selftest": ("selftest", "selftest", "Put in faults on purpose, and see that the checks notice."),
     "shell": ("shell", "shell", "Boot a scenario and stay in it."),
 }
 # The root of what Typer refuses of a command line. It has no public name: newer releases of Typer carry their own copy

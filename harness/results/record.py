@@ -19,6 +19,7 @@ class BootIdentity:
     """Say which boot it was: a variant of a scenario on a platform.
 
     ``variant`` is the full id, such as ``boot[vcpus=2,type=q35]``. ``file`` is the scenario's file as it was named.
+    ``turn`` is the boot's place in a stability campaign, from 1; None: it is part of none.
     """
 
     scenario: str
@@ -26,6 +27,7 @@ class BootIdentity:
     slug: str
     file: str
     platform: str
+    turn: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

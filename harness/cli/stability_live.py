@@ -1,0 +1,110 @@
+"""Show a campaign while it runs: how far, what failed, the interval so far, and how long it still takes."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from harness.boot.context import Progress
+from harness.checks.base import Status
+from harness.cli.stability_text import interval_text
+from harness.cli.table import one_line
+from harness.clock import monotonic_s
+from harness.results.record import BootIdentity, BootLine
+from harness.stability.account import Account, failure_signature
+from harness.stability.run import Watcher
+from harness.units import format_duration
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+__all__ = ["Board", "watch_campaign"]
+
+_REFRESH_PER_S = 4
+_SHOWN_KINDS = 8
+# Where nobody looks at a terminal: so many lines in all, beside one for each failure.
+_LINES = 20
+
+
+@dataclass
+class Board:
+    """Be what is shown; ``begin_s`` and ``before`` are when this process began, and what was recorded then."""
+
+    account: Account
+    begin_s: float = field(default_factory=monotonic_s)
+    before: int = 0
+    running: dict[int, tuple[float, Progress]] = field(default_factory=dict)
+    interval: str = ""
+
+    def __post_init__(self) -> None:
+        """Note how far the run is already, and load scipy now rather than beside a running boot."""
+        self.before = len(self.account.lines)
+        self.interval = interval_text(self.account)
+
+    def watch(self, identity: BootIdentity, what: Progress | BootLine) -> None:
+        """Take what a boot reports."""
+        turn = identity.turn or 0
+        if isinstance(what, Progress):
+            self.running[turn] = (self.running.get(turn, (monotonic_s(), what))[0], what)
+            return
+        self.running.pop(turn, None)
+        self.interval = interval_text(self.account)
+
+    def headline(self, now_s: float) -> str:
+        """Return the one line that says how it stands at ``now_s``."""
+        account = self.account
+        done, total = len(account.lines), account.goal.boots
+        lost = f", {len(account.lost_lines())} told nothing" if account.lost_lines() else ""
+        failed = sum(line.status is Status.FAIL for line in account.lines.values())
+        return f"{done} of {total} boots done, {failed} failed{lost}; {self.interval}; {self._left(now_s)}"
+
+    def _left(self, now_s: float) -> str:
+        made = len(self.account.lines) - self.before
+        if not made:
+            return "time left not known yet"
+        left_s = (now_s - self.begin_s) / made * (self.account.goal.boots - len(self.account.lines))
+        most = "at most " if self.account.goal.peeks else ""
+        return f"{most}{format_duration(left_s)} left"
+
+    def __rich__(self) -> Text:
+        """Draw the board."""
+        from rich.text import Text
+
+        rows = [self.headline(monotonic_s())]
+        rows += [f"  {kind.boots:>5} {one_line(kind.signature)}" for kind in self.account.kinds()[:_SHOWN_KINDS]]
+        for turn, (since_s, progress) in sorted(self.running.items()):
+            elapsed = format_duration(monotonic_s() - since_s)
+            rows.append(f"  boot {turn}  {elapsed:>7}  {progress.phase:<12} {one_line(progress.line)}")
+        return Text("\n".join(rows), no_wrap=True, overflow="ellipsis")
+
+
+@contextmanager
+def watch_campaign(account: Account, quiet: bool) -> Iterator[Watcher]:
+    """Yield what :func:`~harness.stability.run.make_boots` reports to; shown on standard error unless ``quiet``."""
+    board = Board(account)
+    if quiet:
+        yield board.watch
+        return
+    if sys.stderr.isatty():
+        from rich.console import Console
+        from rich.live import Live
+
+        with Live(board, console=Console(stderr=True), refresh_per_second=_REFRESH_PER_S, transient=True):
+            yield board.watch
+        return
+    every = max(1, account.goal.boots // _LINES)
+
+    def watch(identity: BootIdentity, what: Progress | BootLine) -> None:
+        board.watch(identity, what)
+        if isinstance(what, Progress):
+            return
+        if what.status is not Status.PASS:
+            why = failure_signature(what) if what.status is Status.FAIL else what.reason
+            print(f"boot {identity.turn}: {what.status} {one_line(why)}", file=sys.stderr)
+        if len(account.lines) % every == 0:
+            print(board.headline(monotonic_s()), file=sys.stderr, flush=True)
+
+    yield watch
