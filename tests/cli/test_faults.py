@@ -137,7 +137,7 @@ def test_a_flood_ends_by_its_time_in_bounded_memory_and_every_byte_is_accounted_
     assert line["duration_s"] < 8
     record = json.loads((bench.run / "boots/0001/boot.json").read_text())
     size = (bench.run / "boots/0001/console.log").stat().st_size
-    assert record["received_bytes"]["console"] == size > 500_000 and record["losses"] == []
+    assert record["received_bytes"]["console"] == size > 50_000 and record["losses"] == []
     assert peak_kib < 200 << 10
 
 
@@ -157,14 +157,14 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
-@pytest.mark.parametrize("room_kib", [0, 4, 16, 40, 150])
+@pytest.mark.parametrize("room_kib", [0, 4, 16, 40])
 def test_a_full_disk_never_passes_and_is_said_once(bench: Bench, small_disk: Path, room_kib: int) -> None:
     filler = small_disk / "filler"
     filler.write_bytes(bytes((252 - room_kib) << 10))
     scenario = (BROKEN / "payload.yaml").read_text().replace("[EXIT, HANG, FLOOD]", "[EXIT, FLOOD]")
     words = bench.boot("payload.yaml", "--results", small_disk / "results")
     done = bench.command(words[0], written(bench, scenario), *words[2:])
-    assert done.status in (3, 4) or (room_kib == 150 and done.status == 1), done
+    assert done.status in (3, 4), done
     assert "Traceback" not in done.err and "Exception" not in done.err, done.err
     said = done.err + done.out
     assert "No space left on device" in said or "disk full" in said, said

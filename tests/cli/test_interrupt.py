@@ -46,7 +46,7 @@ def check(done: Done, bench: Bench, finished: int, total: int) -> None:
     assert shown.status in (0, 5) and shown.err == ""
 
 
-@pytest.mark.parametrize("delay_ms", [120, 160, 200, 250, 300, 400, 500])
+@pytest.mark.parametrize("delay_ms", [120, 200, 300, 500])
 def test_ctrl_c_while_the_command_loads(bench: Bench, delay_ms: int) -> None:
     with bench.start(*bench.boot("payload.yaml", *HANG, *PATIENT)) as process:
         time.sleep(delay_ms / 1000)  # what is varied, not a wait
@@ -150,7 +150,8 @@ def test_what_is_finished_is_kept(bench: Bench) -> None:
 
 @pytest.mark.parametrize("moment", ["loading", "asking", "booting", "guest"])
 def test_a_harness_that_is_killed_leaves_no_qemu_and_no_temporary_file(bench: Bench, moment: str) -> None:
-    bench.environment = {"XDG_CACHE_HOME": str(bench.folder / "cache")}  # so that QEMU is asked anew
+    if moment == "asking":
+        bench.environment = {"XDG_CACHE_HOME": str(bench.folder / "cache")}  # so that QEMU is asked anew
     with bench.start(*bench.boot("payload.yaml", *HANG, *PATIENT)) as process:
         if moment == "loading":
             time.sleep(0.2)

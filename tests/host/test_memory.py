@@ -99,17 +99,17 @@ def test_a_small_guest_does_not_starve_a_large_one(tmp_path: Path) -> None:
     # The large one waits first; small ones that come later must not keep taking what it collects.
     async def scenario() -> list[str]:
         budget, order = MemoryBudget(tmp_path, 6), []
-        release = asyncio.Event()
+        holding, release = asyncio.Event(), asyncio.Event()
 
         async def guest(name: str, size: int, hold: asyncio.Event | None = None) -> None:
             async with budget.reserve(size):
                 order.append(name)
+                holding.set()
                 if hold is not None:
                     await hold.wait()
 
         first = asyncio.create_task(guest("first", SLICE, release))
-        while not order:
-            await asyncio.sleep(0)
+        await holding.wait()
         large = asyncio.create_task(guest("large", 4 * SLICE))
         await asyncio.sleep(0.1)
         small = asyncio.create_task(guest("small", SLICE))
