@@ -12,7 +12,7 @@ from harness.boot.load import Load
 from harness.clock import Deadline
 from harness.evidence.startup import MILESTONES, SSH
 from harness.guest.secrets import BootSecrets
-from harness.guest.ssh import GuestFileError, SshError, connect
+from harness.guest.ssh import GuestFileError, SshError, connect, warm_up
 from harness.qemu.machine import VirtualMachine
 from harness.qemu.process import describe_status
 from harness.scenario.model import Payload
@@ -82,12 +82,17 @@ async def _wait_for(work: Coroutine[Any, Any, None], context: BootContext, gone:
 
 
 async def _reach(context: BootContext, secrets: BootSecrets, deadline: Deadline, stack: AsyncExitStack) -> None:
-    port = await context.machine.forwarded_port(deadline)
+    warm = asyncio.create_task(warm_up())  # while the guest boots
+    try:
+        port = await context.machine.forwarded_port(deadline)
+        # The console is a witness of its own, and an attempt before the server listens only makes the next one later.
+        await _await_line(context, deadline)
+        await warm
+    finally:
+        warm.cancel()
     context.shell = await stack.enter_async_context(connect("127.0.0.1", port, secrets, deadline))
     context.mark(SSH)
     context.sampler = await stack.enter_async_context(context.shell.sampler())
-    # Init says so right after the server listens, so a fast SSH can be first; the console is a witness of its own.
-    await _await_line(context, deadline)
 
 
 async def _await_line(context: BootContext, deadline: Deadline) -> None:

@@ -17,7 +17,7 @@ from pydantic_core.core_schema import ValidationInfo
 
 from harness.units import exact_duration, exact_rate, format_bytes, parse_bytes, parse_duration_s, parse_rate
 
-__all__ = ["Bytes", "DurationS", "GuestPath", "Rate", "RegexText", "one_of_or_whole_number"]
+__all__ = ["Bytes", "ConsolePattern", "DurationS", "GuestPath", "Rate", "RegexText", "one_of_or_whole_number"]
 
 
 def _reader(parse: Callable[[str], float], what: str, example: str) -> Callable[[object, ValidationInfo], object]:
@@ -84,6 +84,19 @@ def _compiles(text: str) -> str:
 
 #: The text of a Python regular expression; known to compile.
 RegexText = Annotated[str, AfterValidator(_compiles), WithJsonSchema({"type": "string", "format": "regex"})]
+
+
+def _compiles_as_bytes(text: str) -> str:
+    try:
+        re.compile(text.encode())
+    except (re.error, ValueError) as error:
+        # A console is bytes: what only text has (\u2026, (?u)) would fail when the boot is over.
+        raise ValueError(f"{text!r} is no regular expression on bytes: {error}") from None
+    return text
+
+
+#: The text of a regular expression that is matched against the bytes of a console.
+ConsolePattern = Annotated[RegexText, AfterValidator(_compiles_as_bytes)]
 
 
 def _absolute(text: str) -> str:

@@ -11,7 +11,7 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import BeforeValidator, Field, JsonValue, model_validator
 
 from harness.scenario.base import Keyed, Model
-from harness.scenario.quantities import DurationS, GuestPath, RegexText, one_of_or_whole_number
+from harness.scenario.quantities import ConsolePattern, DurationS, GuestPath, one_of_or_whole_number
 
 __all__ = [
     "STEPS",
@@ -86,7 +86,7 @@ class WaitStep(Step):
     """Wait until something has happened: exactly one of console, event, milestone, interrupts."""
 
     key: ClassVar[str] = "wait"
-    console: RegexText | None = Field(default=None, description="Regular expression on the console's output.")
+    console: ConsolePattern | None = Field(default=None, description="Regular expression on the console's output.")
     event: str | None = Field(
         default=None, pattern=r"^[A-Z][A-Z0-9_]*$", description="QMP event.", examples=["SHUTDOWN", "RESET"]
     )
