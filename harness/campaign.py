@@ -76,7 +76,8 @@ async def _boot(plan: PlannedBoot, site: Site, run: Run, report: Callable[[Progr
     try:
         record = await run_boot(plan, site, folder, report)
         run.write_record(folder, record)
-        return judge_record(folder, record, name)
+        # A trace of a million lines takes seconds to judge, and meanwhile other boots wait for their keys and wake-ups.
+        return await asyncio.to_thread(judge_record, folder, record, name)
     except Unsupported as error:
         return _unbooted(plan.identity, name, Status.UNSUPPORTED, str(error))
     except InputError as error:

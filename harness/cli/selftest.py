@@ -103,7 +103,7 @@ def _print_text(rows: Sequence[Row], found: Sequence[str], run: Run, fault_free:
         print(f"  {sentence}")
     for row in (row for row in rows if row.wrong):
         for check, reason in row.reasons.items():
-            print(f"    {row.flavour} {row.spec}: {check}: {reason}")
+            print(f"    {row.variant}: {check}: {reason}")
 
 
 def _verdict(bad: Sequence[Row], good: str) -> str:

@@ -42,6 +42,8 @@ MILESTONES: tuple[Milestone, ...] = (
     _milestone("svsm-memory", "console", rb"Guest Memory Regions:"),
     _milestone("svsm-smp", "console", rb"CPU \d+ is online"),
     _milestone("svsm-launch", "console", rb"Launching Firmware"),
+    # guest_payloads/vmpl_model/guest_boot.c: the first word of the guest's VMPL.
+    _milestone("guest", "console", rb"svsm-harness: guest started\b"),
     # SeaBIOS src/bootsplash.c and qboot say their name on the debug console before anything else.
     _milestone("firmware", "firmware", rb"SeaBIOS \(version|qboot"),
     # init/main.c start_kernel() prints linux_banner.

@@ -14,6 +14,7 @@ _BOOT = (
     b"[SVSM] CPU 1 is online\r\n"
     b"[SVSM] CPU 2 is online\r\n"
     b"[SVSM] Launching Firmware\r\n"
+    b"svsm-harness: guest started at VMPL2\r\n"
     b"[    0.000000] Linux version 6.12.0\r\n"
     b"[    2.0] svsm-harness: init\r\n"
     b"[    3.0] svsm-harness: network\r\n"
@@ -44,10 +45,11 @@ def test_every_milestone_of_the_console_is_seen_when_its_line_came() -> None:
         ("svsm-memory", 2.0),
         ("svsm-smp", 3.0),  # the first CPU that is online, not the last
         ("svsm-launch", 5.0),
-        ("kernel", 6.0),
-        ("init", 7.0),
-        ("network", 8.0),
-        ("ready", 9.0),
+        ("guest", 6.0),
+        ("kernel", 7.0),
+        ("init", 8.0),
+        ("network", 9.0),
+        ("ready", 10.0),
     ]
 
 
