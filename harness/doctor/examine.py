@@ -1,0 +1,147 @@
+"""Examine this machine: what can be read of it, what its QEMU lists, and whether its KVM boots Linux."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from harness.boot.kvm_probe import probe_kvm
+from harness.boot.site import Site, open_site
+from harness.doctor.collect import collect
+from harness.doctor.finding import Report
+from harness.doctor.judge import judge
+from harness.doctor.snapshot import HostSnapshot, QemuFacts, Unreadable
+from harness.errors import HarnessError
+from harness.guest.initramfs import find_tools
+from harness.guest.kernel import find_kernel
+from harness.scenario.model import Guest
+
+__all__ = ["examine", "parse_properties"]
+
+_ASK_S = 10.0
+
+
+async def examine(environment: Mapping[str, str], results: Path) -> Report:
+    """Look at everything that decides what can run here.
+
+    Never raises for what is missing: that is a finding.
+    """
+    read = collect(Path("/"), results)
+    read = replace(
+        read,
+        igvm_file=_igvm_file(environment),
+        guest_tools=_guest_tools(environment),
+        guest_kernel=await asyncio.to_thread(_guest_kernel),
+    )
+    try:
+        site = await open_site(environment)
+    except HarnessError as error:
+        why = Unreadable(_first_line(error))
+        return judge(replace(read, qemu=why, kvm=why, guest_image=_planned(read)))
+    return judge(await _booted(replace(read, qemu=await _qemu(site)), site))
+
+
+async def _booted(read: HostSnapshot, site: Site) -> HostSnapshot:
+    missing = [part for part in (read.guest_tools, read.guest_kernel) if isinstance(part, Unreadable)]
+    if missing or shutil.which("setpriv") is None:
+        why = missing[0] if missing else Unreadable("setpriv is missing")
+        return replace(read, guest_image=why, kvm=Unreadable("no probe guest can be booted here"))
+    try:
+        image = await site.image(Guest())
+    except HarnessError as error:
+        return replace(read, guest_image=Unreadable(_first_line(error)), kvm=Unreadable("no probe guest can be built"))
+    read = replace(read, guest_image=f"{image.kernel.release}, {image.initramfs.stat().st_size >> 20} MiB, built")
+    try:
+        kvm = await probe_kvm(site)
+    except HarnessError as error:
+        return replace(read, kvm=Unreadable(_first_line(error)))
+    return replace(read, kvm=(kvm.usable, kvm.why))
+
+
+def _planned(read: HostSnapshot) -> str | Unreadable:
+    # Without QEMU there is no site to build it in, which is no fault of the image's.
+    missing = [part for part in (read.guest_tools, read.guest_kernel) if isinstance(part, Unreadable)]
+    return missing[0] if missing else "built once QEMU is there"
+
+
+async def _qemu(site: Site) -> QemuFacts:
+    found = site.capabilities
+    return QemuFacts(
+        found.binary,
+        found.version,
+        found.package,
+        frozenset(found.machines),
+        found.types,
+        await _machine_properties(found.binary),
+    )
+
+
+async def _machine_properties(binary: str) -> frozenset[str] | Unreadable:
+    asked = asyncio.subprocess.create_subprocess_exec(
+        binary,
+        *("-machine", "q35,help"),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    try:
+        process = await asked
+    except OSError as error:
+        return Unreadable(f"{binary} does not run: {error.strerror}")
+    try:
+        async with asyncio.timeout(_ASK_S):
+            said, _ = await process.communicate()
+    except TimeoutError:
+        process.kill()
+        await process.wait()
+        return Unreadable(f"{binary} -machine q35,help gave no answer in {_ASK_S:.0f} s")
+    found = parse_properties(said.decode(errors="replace"))
+    return found or Unreadable(f"{binary} -machine q35,help listed nothing")
+
+
+def parse_properties(text: str) -> frozenset[str]:
+    """Return the names that ``-machine TYPE,help`` lists, one ``name=<type> - description`` a line."""
+    return frozenset(line.split("=<")[0].strip() for line in text.splitlines() if "=<" in line)
+
+
+def _igvm_file(environment: Mapping[str, str]) -> str | Unreadable:
+    named = environment.get("SVSM_IGVM")
+    if not named:
+        return Unreadable("SVSM_IGVM names none", absent=True)
+    if not os.access(named, os.R_OK):
+        return Unreadable(f"SVSM_IGVM names {named}, which cannot be read")
+    return f"{named}, {Path(named).stat().st_size >> 10} KiB"
+
+
+def _guest_tools(environment: Mapping[str, str]) -> str | Unreadable:
+    try:
+        tools = find_tools(environment.get("PATH", ""))
+    except HarnessError as error:
+        return Unreadable(_first_line(error))
+    return f"{tools.busybox}, {tools.dropbear}"
+
+
+class _WouldFetchError(Exception):
+    pass
+
+
+def _not_fetched() -> tuple[Path, Path, str]:
+    raise _WouldFetchError
+
+
+def _guest_kernel() -> str | Unreadable:
+    try:
+        kernel = find_kernel(None, None, _not_fetched)
+    except _WouldFetchError:
+        return "none installed; the distribution's cloud kernel is fetched once, then cached"
+    except HarnessError as error:
+        return Unreadable(_first_line(error))
+    return f"{kernel.release}, {kernel.origin}"
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
