@@ -26,8 +26,7 @@ TESTED_ELSEWHERE: Mapping[str, str] = {
 OWED: Mapping[str, str] = {
     "harness": "campaign pytest_plugin",
     "harness/boot": "collect context judging kvm_probe live load payload plan ready run site steps",
-    "harness/cli": "__init__ __main__ app catalogue exit_status live options repro run shell show summary table "
-    "trace",
+    "harness/cli": "__init__ __main__ app catalogue exit_status live options repro run shell show summary table trace",
     "harness/evidence": "trace_events trace_events_host",
     "harness/guest": "identity remote_process shell",
     "harness/host": "memory",
