@@ -1,107 +1,181 @@
-"""Find the crash report in a console: a panic, an oops, a BUG.
+"""Find what a console or QEMU's standard error says of failures, with the tables of all layers.
 
-One ranked table: the pattern, and whether it ends the guest. Sources: Linux kernel kernel/panic.c panic() ("Kernel
-panic - not syncing: %s"), lib/bug.c ("kernel BUG at"), arch/x86/kernel/dumpstack.c __die_header() ("%s: %04lx [#%d]"),
-arch/x86/kernel/traps.c for what comes before the number ("general protection fault, probably for …"), and COCONUT-SVSM
-kernel/src/svsm.rs panic handler.
+Text comes as it was received: several CPUs and layers write to one port, escape codes, NULs and carriage returns
+stand between, lines are cut, and a line may have no end for megabytes. It is read in blocks, cleaned, searched once.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 
+from harness.classify import firmware, guest_kernel, guest_sev, guest_user, payload, qemu, svsm
+from harness.classify.frames import culprit, is_messenger
+from harness.classify.kinds import OutcomeKind
+from harness.classify.rules import Rule, RuleSet, Weight
+from harness.classify.signature import MAX_SIGNATURE, printable, steady, steady_message
 from harness.evidence.records import ConsoleText
 
-__all__ = ["CrashReport", "find_crash"]
+__all__ = ["Finding", "console_rules", "find_all", "stderr_rules", "strongest"]
+
+_BLOCK_BYTES = 1 << 20
+# A header is found whole although a block ends in it; and what follows one may be this long.
+_OVERLAP_BYTES = 512
+_REPORT_BYTES = 16 << 10
+_LINE_BYTES = 300
+_BEFORE_BYTES = 4096
+
+# CSI sequences and the two-byte escapes (ECMA-48), bounded: a lone ESC may be followed by anything.
+_ESCAPE = re.compile(rb"\x1b(?:\[[0-?]{0,32}[ -/]{0,8}[@-~]|[()][0-9A-B]|[=>78DEHMZc])?")
+_TIMESTAMP = re.compile(r"^(?:<\d>)?(?:\[[^\[\]]{1,20}\] ?){1,2}")
+# Groups that hold a message or a name rather than a number that was chosen as stable.
+_MESSAGES = frozenset({"what", "task", "who"})
+_PROGRAM = re.compile(rb"([\w.:/+-]{1,32})\[\d{1,9}$")
 
 
 @dataclass(frozen=True, slots=True)
-class CrashReport:
-    """Hold the line that says what crashed, its stable signature, and whether the guest was lost by it.
+class Finding:
+    """Hold the first sight of one rule.
 
-    ``line`` is one line of printable text, whatever the guest printed. ``svsm``: the SVSM at VMPL0, not the guest.
+    ``line`` is one line of printable text, whatever the guest printed. ``signature`` is the same in every boot that
+    fails in this way. ``offset`` is where in the text it was found, in bytes from its start, ``rank`` that of the
+    table. ``cut`` says why the report cannot be trusted to be whole; None: it can.
     """
 
     line: str
     signature: str
-    fatal: bool
-    svsm: bool = False
+    weight: Weight
+    kind: OutcomeKind | None
+    offset: int
+    rank: int
+    row: int
+    consequence: bool = False
+    cut: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Rule:
-    pattern: re.Pattern[bytes]
-    fatal: bool
-    svsm: bool
+@cache
+def console_rules() -> RuleSet:
+    """Return the tables for a guest's console, from the lowest layer up; compiled once."""
+    return RuleSet(
+        (
+            svsm.RULES,
+            firmware.RULES,
+            guest_sev.RULES,
+            guest_kernel.RULES,
+            payload.RULES,
+            guest_user.RULES,
+            guest_kernel.FRAGMENTS,
+        )
+    )
 
 
-def _rule(pattern: bytes, *, fatal: bool, svsm: bool = False) -> _Rule:
-    # Bounded: a console may hold a megabyte without a line end.
-    return _Rule(re.compile(rb"(?:%b)[^\r\n]{0,300}" % pattern), fatal, svsm)
+@cache
+def stderr_rules() -> RuleSet:
+    """Return the table for what QEMU writes to its standard error; compiled once."""
+    return RuleSet((qemu.RULES,))
 
 
-# Ranked by how much they say: "kernel BUG at FILE:LINE" is followed by an "invalid opcode" that tells nothing. A user
-# program that dies leaves "traps: NAME[PID] general protection fault ip:…", which has no error code behind a colon.
-_RULES = (
-    _rule(rb"Panic on CPU\[|Panic: CPU\[", fatal=True, svsm=True),
-    _rule(rb"Kernel panic - not syncing: ", fatal=True),
-    _rule(rb"kernel BUG at ", fatal=False),
-    _rule(rb"\b(?:Oops|BUG): ", fatal=False),
-    _rule(
-        rb"(?:general protection fault|double fault|invalid opcode|divide error|stack segment)"
-        rb"(?:, [^\r\n:]{0,100})?: [0-9a-f]{4} \[#",
-        fatal=False,
-    ),
-)
-# An oops that cannot be survived ends in a panic that does not say what it was (arch/x86/kernel/dumpstack.c oops_end(),
-# kernel/exit.c make_task_dead() and do_exit()).
-_CONSEQUENCE = re.compile(
-    r"not syncing: (?:Fatal exception|Aiee, killing interrupt handler"
-    r"|Attempted to kill (?:the idle task|init! exitcode=0x0000000b))"  # 0x0b: SIGSEGV, which an oops in init is given
-)
-# Addresses, counters, durations, process ids and CPU numbers differ from boot to boot.
-_VOLATILE = (
-    (re.compile(r"0x[0-9a-fA-F]+|\b[0-9a-fA-F]{8,16}\b"), "ADDR"),
-    # Kernel threads of a CPU are named after it: kworker/1:2, swapper/0.
-    (re.compile(r"\b(swapper|kworker|migration|ksoftirqd|cpuhp|rcu[a-z_]*|watchdog)/[\w:+-]+"), r"\1/N"),
-    (re.compile(r"\[([^\[\]:]{1,32}):\d+\]"), r"[\1:N]"),
-    (re.compile(r"(while atomic: \S{1,32})/\d+/"), r"\1/N/"),
-    (re.compile(r"\b(CPU|cpu|PID|Pid|pid)s?[ :=\[#]*\d+\]?"), r"\1 N"),
-    (re.compile(r"\b\d+(?:\.\d+)?(m?s|ns|seconds)\b"), r"N\1"),
-    (re.compile(r"\bexitcode=\S+"), "exitcode=N"),
-    (re.compile(r"\[#\d+\]"), "[#N]"),
-)
-_ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[@-_])")
+def find_all(text: ConsoleText, rules: RuleSet) -> tuple[Finding, ...]:
+    """Return the first sight of every rule that matches, in order of position; benign ones are left out."""
+    found: list[Finding] = []
+    seen: set[int] = set()
+    for start, block, last in _blocks(text):
+        line_end = -1
+        for match in rules.pattern.finditer(block):
+            begin = match.start()
+            if begin >= len(block) - _OVERLAP_BYTES and not last:
+                break  # the next block has it with what follows
+            row = rules.rule_of_group[match.lastindex or 0]
+            # What a report says in its first line has no second meaning. A rule that was seen costs nothing more.
+            if row in seen or begin < line_end:
+                continue
+            rule = rules.rules[row]
+            if rule.lead and not block.endswith(rule.lead, 0, begin):
+                continue
+            if rule.weight is not Weight.NOTE:
+                line_end = block.find(b"\n", begin, begin + _LINE_BYTES)
+                line_end = begin + _LINE_BYTES if line_end < 0 else line_end
+            if rule.weight is Weight.BENIGN:
+                continue
+            seen.add(row)
+            body = block[begin : begin + _REPORT_BYTES]
+            if len(body) < _REPORT_BYTES and not last:
+                body += _cleaned(text[start + _BLOCK_BYTES : start + _BLOCK_BYTES + _REPORT_BYTES])
+            found.append(_finding(rule, rules.rank[row], row, block, begin, start, body))
+    return tuple(found)
 
 
-def find_crash(console: ConsoleText) -> CrashReport | None:
-    """Return the first report of the highest rank; None if the console has none.
-
-    A panic that is only the end of an oops before it is reported as that oops, and as fatal.
-    """
-    for index, rule in enumerate(_RULES):
-        if match := rule.pattern.search(console):
-            line = _printable(match.group())
-            if rule.fatal and _CONSEQUENCE.search(line):
-                line = _cause(console, match.start(), index) or line
-            return CrashReport(line, _signature(line), rule.fatal, rule.svsm)
-    return None
+def strongest(found: tuple[Finding, ...], weight: Weight) -> Finding | None:
+    """Return what decides among the findings of a weight; None if there is none. See :mod:`harness.classify.rules`."""
+    same = [finding for finding in found if finding.weight is weight]
+    if not same:
+        return None
+    if weight is Weight.FATAL:
+        return min(same, key=lambda finding: (finding.rank, finding.offset))
+    if weight is Weight.NOTE:
+        return min(same, key=lambda finding: finding.row)
+    return same[0]
 
 
-def _cause(console: ConsoleText, end: int, index: int) -> str | None:
-    for rule in _RULES[index + 1 :]:
-        if not rule.fatal and (match := rule.pattern.search(console, 0, end)):
-            return _printable(match.group())
-    return None
+def _blocks(text: ConsoleText) -> Iterator[tuple[int, bytes, bool]]:
+    # Each block overlaps the next; where it can, it begins with a line.
+    start = 0
+    while True:
+        raw = text[start : start + _BLOCK_BYTES + _OVERLAP_BYTES]
+        last = start + _BLOCK_BYTES + _OVERLAP_BYTES >= len(text)
+        yield start, _cleaned(raw), last
+        if last:
+            return
+        start += _BLOCK_BYTES
 
 
-def _printable(text: bytes) -> str:
-    plain = _ESCAPES.sub("", text.decode(errors="replace"))
-    return " ".join("".join(letter if letter.isprintable() else " " for letter in plain).split())
+def _cleaned(raw: bytes) -> bytes:
+    if b"\x1b" in raw:
+        raw = _ESCAPE.sub(b"", raw)
+    # A lone carriage return is how a terminal redraws a line: what stood there is another line.
+    if b"\r" in raw:
+        raw = raw.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    return raw.replace(b"\0", b"") if b"\0" in raw else raw
 
 
-def _signature(line: str) -> str:
-    for pattern, replacement in _VOLATILE:
-        line = pattern.sub(replacement, line)
-    return line.strip()[:120]
+def _finding(rule: Rule, rank: int, row: int, block: bytes, begin: int, start: int, body: bytes) -> Finding:
+    end = body.find(b"\n", 0, _LINE_BYTES)
+    said = rule.lead + body[: _LINE_BYTES if end < 0 else end]
+    before = block[max(block.rfind(b"\n", 0, begin) + 1, begin - 200) : begin]
+    # Of these what matters stands before the header, up to the line's start.
+    whole_line = rule.header.startswith((b":", rb"\]"))
+    line = _TIMESTAMP.sub("", printable(before + said)) if whole_line else printable(said)
+    groups: dict[str, str] = {}
+    cut = None
+    if rule.form is None:
+        title = steady(line)
+    elif match := rule.form.match(body):
+        groups = {name: printable(value or b"?") for name, value in match.groupdict().items()}
+        groups |= {name: steady_message(text) for name, text in groups.items() if name in _MESSAGES}
+        if "{program}" in rule.title:
+            program = _PROGRAM.search(block, max(0, begin - 60), begin)
+            groups["program"] = printable(program.group(1)) if program else "a program"
+        title = rule.title.format(**groups)
+    else:
+        title, cut = steady(line), "its first lines are cut or mixed with others"
+    if rule.before is not None:
+        behind = list(rule.before.finditer(block, max(0, begin - _BEFORE_BYTES), begin))
+        title += f" in test {printable(behind[-1]['before'])}" if behind else ""
+    suffix = ""
+    if rule.frames:
+        named = groups.get("frame")
+        frame = named if named and not is_messenger(named) else culprit(before + body, named)
+        suffix = f" in {frame[:60]}" if frame else ""
+    return Finding(
+        line=line,
+        signature=title[: MAX_SIGNATURE - len(suffix)].rstrip() + suffix,
+        weight=rule.weight,
+        kind=rule.kind,
+        offset=start + begin,
+        rank=rank,
+        row=row,
+        consequence=rule.consequence is not None and rule.consequence.search(line) is not None,
+        cut=cut,
+    )

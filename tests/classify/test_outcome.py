@@ -29,6 +29,9 @@ OOPS = b"[    1.0] BUG: kernel NULL pointer dereference, address: 00000000000000
 OFF = event("SHUTDOWN", 7.0, guest=True, reason="guest-shutdown")
 RESET = event("SHUTDOWN", 7.0, guest=True, reason="guest-reset")
 QUIT = event("SHUTDOWN", 9.0, guest=False, reason="host-qmp-quit")
+PVPANIC = event("GUEST_PANICKED", 6.0, action="pause")
+NO_CARD = b"[    2.0] svsm-harness: error: no network card: is its driver among the modules?\r\n"
+BAIL = b"Bail out! no such option\n"
 KERNEL = Mark("kernel", 0.6)
 
 LEAST: dict[OutcomeKind, tuple[dict[str, Any], str]] = {
@@ -39,7 +42,31 @@ LEAST: dict[OutcomeKind, tuple[dict[str, Any], str]] = {
     OutcomeKind.SVSM_PANIC: ({"console": b"Panic on CPU[1]! x"}, "svsm-panic: Panic on CPU N! x"),
     OutcomeKind.GUEST_OOPS: (
         {"console": OOPS},
-        "guest-oops: BUG: kernel NULL pointer dereference, address: ADDR",
+        "guest-oops: BUG: kernel NULL pointer dereference",
+    ),
+    OutcomeKind.GUEST_LOCKUP: (
+        {"console": b"watchdog: BUG: soft lockup - CPU#1 stuck for 22s! [sh:71]"},
+        "guest-lockup: BUG: soft lockup - CPU N stuck for Ns! [sh:N]",
+    ),
+    OutcomeKind.FIRMWARE_CRASH: (
+        {"console": b"!!!! X64 Exception Type - 0D(#GP - General Protection)  CPU Apic ID - 00000001 !!!!"},
+        "firmware-crash: OVMF exception 0D(#GP - General Protection)",
+    ),
+    OutcomeKind.GUEST_TERMINATED: (
+        {"stderr": "qemu-system-x86_64: SEV termination (reason set: 1 code: 7)\n"},
+        "guest-terminated: termination 1:7",
+    ),
+    OutcomeKind.KVM_ERROR: (
+        {"stderr": "KVM: entry failed, hardware error 0x0\nEAX=0\n"},
+        "kvm-error: KVM: entry failed, hardware error 0x0",
+    ),
+    OutcomeKind.CORRUPTED: (
+        {"gave_up_s": 57.0, "console": b"[    1.0] RIP: 0010:x+0x1/0x2\n"},
+        "corrupted: a crash report without its first line, in start",
+    ),
+    OutcomeKind.UNKNOWN: (
+        {"gave_up_s": 57.0, "console": b"hello\nfatal: no disk at 0x1f0\n"},
+        "unknown: fatal: no disk at ADDR",
     ),
     OutcomeKind.PAYLOAD_ENDED: (
         {"debug_exit": True, "qemu_end": QemuEnd(33, asked=False)},
@@ -96,6 +123,27 @@ def _short(signature: str) -> str:
         ),
         ({"debug_exit": True, "qemu_end": QemuEnd(-6, asked=False)}, "qemu-crash", "signal 6"),
         ({"qemu_end": QemuEnd(33, asked=False)}, "qemu-exit", "exit status 33"),
+        # What KVM and the guest's last request prove stands above how QEMU ended, and below the guest's own words.
+        (
+            {"stderr": "KVM internal error. Suberror: 1", "qemu_end": QemuEnd(1, asked=False)},
+            "kvm-error",
+            "Suberror: 1",
+        ),
+        ({"stderr": "KVM internal error. Suberror: 1", "console": PANIC}, "guest-panic", "No working init"),
+        ({"console": PANIC, "events": (PVPANIC,)}, "guest-panic", "No working init"),
+        ({"events": (PVPANIC, RESET)}, "guest-panic", "told QEMU"),
+        ({"stderr": "SEV termination (reason set: 1 code: 8)"}, "guest-terminated", "an SVSM although at VMPL0"),
+        ({"stderr": "SEV termination (reason set: 15 code: 1)"}, "guest-terminated", "not in the table"),
+        # Where nothing ended by itself, a line that nobody minds otherwise says why.
+        ({"gave_up_s": 57.0, "console": NO_CARD}, "hang", "no network card"),
+        ({"ready_s": 4.2, "console": NO_CARD}, "ready", "the console also says: svsm-harness: error: no network card"),
+        ({"gave_up_s": 57.0, "stderr": "warning: memory fault: GPA 0x0 size 0x1000"}, "no-output", "memory fault"),
+        ({"events": (RESET,), "console": b"DXE ResetSystem2: ResetType Cold, x"}, "guest-reset", "ResetSystem2"),
+        ({"console": PANIC[:27], "gave_up_s": 57.0}, "corrupted", "without its first line"),
+        ({"console": PANIC[:27], "ready_s": 4.2}, "ready", "ready after 4.2 s"),
+        # A payload's own status, with what it said only where it did not pass.
+        ({"debug_exit": True, "qemu_end": QemuEnd(37, asked=False), "console": BAIL}, "payload-ended", "refused its"),
+        ({"debug_exit": True, "qemu_end": QemuEnd(37, asked=False), "console": BAIL}, "payload-ended", "Bail out! no"),
         # Events without the text that is looked for.
         ({"ready_s": 4.2, "events": (event("SHUTDOWN"), event("SHUTDOWN", reason=7))}, "ready", ""),
         ({"ready_s": 4.2, "events": (event("RESET", reason="guest-reset"),)}, "ready", ""),
@@ -105,6 +153,26 @@ def test_what_decides_when_more_was_seen(facts: dict[str, Any], kind: str, detai
     outcome = decide_outcome(replace(NOTHING, **facts))
     assert outcome.kind == kind
     assert detail in outcome.detail
+
+
+def test_the_reason_of_an_end_is_in_its_signature() -> None:
+    def signature(**changes: Any) -> str:
+        return decide_outcome(replace(NOTHING, **changes)).signature
+
+    assert signature(gave_up_s=57.0, console=NO_CARD) == (
+        "hang: after start; svsm-harness: error: no network card: is its driver among the modules?"
+    )
+    assert signature(console=OOPS, events=(RESET,)) == ("guest-reset in start; BUG: kernel NULL pointer dereference")
+    assert signature(qemu_end=QemuEnd(37, asked=False), debug_exit=True, console=BAIL) == (
+        "payload-ended: status 37; Bail out! no such option"
+    )
+    assert signature(qemu_end=QemuEnd(33, asked=False), debug_exit=True, console=BAIL) == "payload-ended: status 33"
+    # QEMU's last line is the reason where no rule knows it, without the name of the program; a warning is none.
+    end = {"qemu_end": QemuEnd(1, asked=False)}
+    assert signature(stderr="qemu-system-x86_64: -foo: invalid option\n", **end) == (
+        "qemu-exit: status 1; -foo: invalid option"
+    )
+    assert signature(stderr="qemu-system-x86_64: warning: no\n", **end) == "qemu-exit: status 1"
 
 
 def test_a_hang_says_where_and_since_when() -> None:
