@@ -122,6 +122,32 @@ def test_a_small_guest_does_not_starve_a_large_one(tmp_path: Path) -> None:
     assert asyncio.run(asyncio.wait_for(scenario(), 20)) == ["first", "large", "small"]
 
 
+def test_two_that_are_half_served_do_not_block_each_other(tmp_path: Path) -> None:
+    # Memory comes free in two halves; were both to take a half, neither would ever have enough. They look 50 ms apart,
+    # so the halves are freed at different places of that time.
+    async def scenario(offset_s: float) -> None:
+        budget = MemoryBudget(tmp_path, 6)
+        large = 3 * SLICE  # five slices with QEMU's own
+
+        async def one() -> None:
+            async with budget.reserve(large):
+                pass
+
+        async with budget.reserve(SLICE):
+            async with budget.reserve(SLICE):
+                first = asyncio.create_task(one())
+                await asyncio.sleep(0.025)
+                second = asyncio.create_task(one())
+                await asyncio.sleep(0.1 + offset_s)
+            await asyncio.sleep(0.06)
+            await asyncio.sleep(0.075 - offset_s)
+        async with asyncio.timeout(3):
+            await asyncio.gather(first, second)
+
+    for step in range(6):
+        asyncio.run(scenario(step * 0.01))
+
+
 def test_what_is_cancelled_while_it_waits_holds_nothing(tmp_path: Path) -> None:
     async def scenario() -> None:
         budget = MemoryBudget(tmp_path, 4)
