@@ -14,6 +14,7 @@ import resource
 import shutil
 import struct
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -290,7 +291,7 @@ def _limits(read: HostSnapshot, tree: _Tree, results: Path) -> HostSnapshot:
             results_free_bytes=kept.get("results_free_bytes", Unreadable("no results_free_bytes was recorded")),
             results_writable=kept.get("results_writable", True),
         )
-    there = next(path for path in (results.absolute(), *results.absolute().parents) if path.exists())
+    there = _nearest(results.absolute())
     return replace(
         read,
         programs={name: shutil.which(name) for name in PROGRAMS},
@@ -298,9 +299,18 @@ def _limits(read: HostSnapshot, tree: _Tree, results: Path) -> HostSnapshot:
         memlock_bytes=_soft(resource.RLIMIT_MEMLOCK),
         open_files=_soft(resource.RLIMIT_NOFILE),
         results_folder=str(there),
-        results_free_bytes=shutil.disk_usage(there).free,
+        results_free_bytes=tree.read(str(there), lambda path: shutil.disk_usage(path).free),
         results_writable=os.access(there, os.W_OK),
     )
+
+
+def _nearest(folder: Path) -> Path:
+    # The folder, or what of its path exists; what may not be looked at counts as not there.
+    for path in (folder, *folder.parents):
+        with suppress(OSError):
+            if path.exists():
+                return path
+    return Path("/")
 
 
 def _soft(limit: int) -> int | None:

@@ -30,19 +30,29 @@ async def examine(environment: Mapping[str, str], results: Path) -> Report:
 
     Never raises for what is missing: that is a finding.
     """
-    read = collect(Path("/"), results)
-    read = replace(
-        read,
+    # QEMU answers while the files are read: together they are most of the time.
+    read, qemu = await asyncio.gather(asyncio.to_thread(_read, environment, results), _ask_qemu(environment))
+    if isinstance(qemu, Unreadable):
+        return judge(replace(read, qemu=qemu, kvm=qemu, guest_image=_planned(read)))
+    site, facts = qemu
+    return judge(await _booted(replace(read, qemu=facts), site))
+
+
+def _read(environment: Mapping[str, str], results: Path) -> HostSnapshot:
+    return replace(
+        collect(Path("/"), results),
         igvm_file=_igvm_file(environment),
         guest_tools=_guest_tools(environment),
-        guest_kernel=await asyncio.to_thread(_guest_kernel),
+        guest_kernel=_guest_kernel(),
     )
+
+
+async def _ask_qemu(environment: Mapping[str, str]) -> tuple[Site, QemuFacts] | Unreadable:
     try:
         site = await open_site(environment)
     except HarnessError as error:
-        why = Unreadable(_first_line(error))
-        return judge(replace(read, qemu=why, kvm=why, guest_image=_planned(read)))
-    return judge(await _booted(replace(read, qemu=await _qemu(site)), site))
+        return Unreadable(_first_line(error))
+    return site, await _qemu(site)
 
 
 async def _booted(read: HostSnapshot, site: Site) -> HostSnapshot:

@@ -212,7 +212,7 @@ CHECKS = (
         asked_of=AskedOf.SNP,
     ),
     _asked("npt", "SNP needs nested paging", ("Y", "1"), "load kvm_amd with npt=1"),
-    _asked("avic", "does not matter to SEV guests: KVM keeps it off for them"),
+    _asked("avic", "no matter for SEV guests: KVM keeps it off for them [INF]"),
     _asked(
         "dump_invalid_vmcb",
         "prints the VMCB when an entry fails",

@@ -74,13 +74,13 @@ _PATHS = sorted(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(st.dictionaries(st.sampled_from(_PATHS), st.binary(max_size=80), max_size=12))
 def test_damaged_files_never_raise(tmp_path_factory: pytest.TempPathFactory, files: dict[str, bytes]) -> None:
     judge(collect(_tree(tmp_path_factory.mktemp("host"), files)))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(st.sampled_from(_PATHS), st.integers(min_value=0, max_value=400))
 def test_files_cut_anywhere_never_raise(tmp_path_factory: pytest.TempPathFactory, path: str, length: int) -> None:
     cut = (HOSTS / "milan" / path).read_bytes()[:length]

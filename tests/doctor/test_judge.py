@@ -180,7 +180,7 @@ _damage: dict[str, st.SearchStrategy[Any]] = {
 }
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.fixed_dictionaries({}, optional=_damage))
 def test_no_damage_raises(changes: dict[str, Any]) -> None:
     assert set(_damage) <= {field.name for field in fields(HostSnapshot)}
