@@ -40,8 +40,8 @@ class Finding:
     """Hold the first sight of one rule.
 
     ``line`` is one line of printable text, whatever the guest printed. ``signature`` is the same in every boot that
-    fails in this way. ``offset`` is where in the text it was found, in bytes from its start, ``rank`` that of the
-    table. ``cut`` says why the report cannot be trusted to be whole; None: it can.
+    fails in this way. ``offset`` says what came first, and is exact only without escape codes. ``rank`` is that of
+    the table, ``row`` that of the rule. ``cut`` says why the report cannot be trusted to be whole; None: it can.
     """
 
     line: str
@@ -81,16 +81,19 @@ def find_all(text: ConsoleText, rules: RuleSet) -> tuple[Finding, ...]:
     """Return the first sight of every rule that matches, in order of position; benign ones are left out."""
     found: list[Finding] = []
     seen: set[int] = set()
-    for start, block, last in _blocks(text):
+    for start, block, own, last in _blocks(text):
         line_end = -1
         for match in rules.pattern.finditer(block):
-            begin = match.start()
-            if begin >= len(block) - _OVERLAP_BYTES and not last:
-                break  # the next block has it with what follows
-            row = rules.rule_of_group[match.lastindex or 0]
-            # What a report says in its first line has no second meaning. A rule that was seen costs nothing more.
-            if row in seen or begin < line_end:
+            group = match.lastindex or 0
+            if group in seen:
                 continue
+            begin = match.start()
+            if begin >= own:
+                break  # the next block has it with what follows
+            # What a report says in its first line has no second meaning.
+            if begin < line_end:
+                continue
+            row = rules.rule_of_group[group]
             rule = rules.rules[row]
             if rule.lead and not block.endswith(rule.lead, 0, begin):
                 continue
@@ -99,10 +102,11 @@ def find_all(text: ConsoleText, rules: RuleSet) -> tuple[Finding, ...]:
                 line_end = begin + _LINE_BYTES if line_end < 0 else line_end
             if rule.weight is Weight.BENIGN:
                 continue
-            seen.add(row)
+            seen.add(group)
             body = block[begin : begin + _REPORT_BYTES]
             if len(body) < _REPORT_BYTES and not last:
-                body += _cleaned(text[start + _BLOCK_BYTES : start + _BLOCK_BYTES + _REPORT_BYTES])
+                after = start + _BLOCK_BYTES + _OVERLAP_BYTES
+                body += _cleaned(text[after : after + _REPORT_BYTES])
             found.append(_finding(rule, rules.rank[row], row, block, begin, start, body))
     return tuple(found)
 
@@ -119,15 +123,18 @@ def strongest(found: tuple[Finding, ...], weight: Weight) -> Finding | None:
     return same[0]
 
 
-def _blocks(text: ConsoleText) -> Iterator[tuple[int, bytes, bool]]:
-    # Each block overlaps the next; where it can, it begins with a line.
+def _blocks(text: ConsoleText) -> Iterator[tuple[int, bytes, int, bool]]:
+    # Where it starts, the cleaned block with the beginning of the next one behind it, how much of it is its own, and
+    # whether it is the last.
     start = 0
     while True:
         raw = text[start : start + _BLOCK_BYTES + _OVERLAP_BYTES]
-        last = start + _BLOCK_BYTES + _OVERLAP_BYTES >= len(text)
-        yield start, _cleaned(raw), last
-        if last:
+        block = _cleaned(raw)
+        if start + len(raw) >= len(text):
+            yield start, block, len(block), True
             return
+        own = _BLOCK_BYTES if block is raw else len(_cleaned(raw[:_BLOCK_BYTES]))
+        yield start, block, own, False
         start += _BLOCK_BYTES
 
 
