@@ -5,7 +5,7 @@ from functools import cache
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.integrate import quad
 
@@ -53,6 +53,7 @@ def test_it_covers_in_a_long_simulation(rate: float) -> None:
     assert missed / 400 <= 0.05 + 3 * math.sqrt(0.05 * 0.95 / 400)
 
 
+@settings(deadline=None)  # the first call loads scipy
 @given(COUNTS, st.floats(0.5, 0.999))
 def test_the_observed_rate_is_inside_and_mirroring_mirrors(counts: tuple[int, int], confidence: float) -> None:
     bad, boots = counts
@@ -64,6 +65,7 @@ def test_the_observed_rate_is_inside_and_mirroring_mirrors(counts: tuple[int, in
     assert mirrored == pytest.approx((1 - high, 1 - low), abs=1e-9)
 
 
+@settings(deadline=None)  # the first call loads scipy
 @given(COUNTS)
 def test_peeking_costs_width(counts: tuple[int, int]) -> None:
     bad, boots = counts

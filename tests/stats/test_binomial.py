@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binom, binomtest
 
@@ -19,6 +19,7 @@ from .exact_walk import RATES
 CONFIDENCES = st.floats(0.5, 0.999)
 
 
+@settings(deadline=None)  # the first call loads scipy
 @given(st.integers(1, 2000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))), CONFIDENCES)
 def test_the_interval_is_scipys(counts: tuple[int, int], confidence: float) -> None:
     bad, boots = counts
@@ -70,6 +71,7 @@ def test_known_numbers_of_clean_boots(max_rate: float, confidence: float, boots:
     assert clean_boots_needed(max_rate, confidence) == boots
 
 
+@settings(deadline=None)  # the first call loads scipy
 @given(st.floats(0.001, 0.9), CONFIDENCES)
 def test_one_clean_boot_fewer_is_not_enough(max_rate: float, confidence: float) -> None:
     boots = clean_boots_needed(max_rate, confidence)
@@ -77,6 +79,7 @@ def test_one_clean_boot_fewer_is_not_enough(max_rate: float, confidence: float) 
     assert boots == 1 or upper_bound(0, boots - 1, confidence) > max_rate * (1 - 1e-9)
 
 
+@settings(deadline=None)  # the first call loads scipy
 @given(st.integers(1, 3000), st.floats(0.001, 0.9), CONFIDENCES)
 def test_one_failure_more_is_too_many(boots: int, max_rate: float, confidence: float) -> None:
     allowed = most_failures_allowed(boots, max_rate, confidence)

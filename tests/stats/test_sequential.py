@@ -4,7 +4,7 @@ from functools import cache
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.stats.answer import Answer
@@ -88,6 +88,7 @@ def test_being_able_to_stop_costs_a_tenth_more_clean_boots(limit: float) -> None
     assert clean_boots_needed(limit, 0.95) <= boots <= 1.12 * clean_boots_needed(limit, 0.95)
 
 
+@settings(deadline=None)  # the first call loads scipy
 @given(st.integers(0, 50), st.integers(0, 500), st.integers(0, 50))
 def test_lost_boots_never_make_an_answer(bad: int, good: int, lost: int) -> None:
     answer = sequential_answer(bad, good, lost, 0.05, 0.95)
