@@ -13,9 +13,14 @@ from harness.classify.rules import Rule, benign, fatal, note
 
 __all__ = ["RULES"]
 
-# "panicked at FILE:LINE:COLUMN:" ends the line, the message is the next one; a guest or a second CPU may have printed
-# in between, as both write to COM1.
-_WHERE = rb"panicked at (?P<file>[^\s:]{1,120}:\d{1,6}):\d{1,6}:[^\S\n]*\n(?:\[[^\]\n]{1,40}\] )?(?P<what>[^\n]{1,200})"
+# "panicked at FILE:LINE:COLUMN:" ends the line, the message is the next one; the guest may have printed in between,
+# as both write to COM1.
+_GUEST_LINES = rb"(?:\[ {0,8}\d{1,8}\.\d{1,9}\][^\n]{0,300}\n){0,4}"
+_WHERE = (
+    rb"panicked at (?P<file>[^\s:]{1,120}:\d{1,6}):\d{1,6}:[^\S\n]*\n"
+    + _GUEST_LINES
+    + rb"(?:\[[^\]\n]{1,40}\] )?(?P<what>[^\n]{1,200})"
+)
 _BETWEEN = rb"(?:[^\n]{0,300}\n){0,4}?[^\n]{0,80}"
 # The in-SVSM tests have no line for a failure: the last test that was begun is the one (kernel/src/testing.rs).
 _TEST = rb"\btest (?P<before>[\w:]{1,100}) \.\.\.(?! ?(?:ok|ignored))"

@@ -104,7 +104,9 @@ def test_words_of_failures_in_any_order_are_read(words: list[bytes]) -> None:
 
 # A block of the search is 1 MiB and its overlap 512 bytes: a header may lie across any of its ends.
 @pytest.mark.parametrize("shift", [-600, -512, -511, -40, -20, -1, 0, 1, 20, 511, 512, 600])
-@pytest.mark.parametrize("filler", [b"x", b"\n", b"\0", b"a line of nothing\n"], ids=["line", "empty", "nul", "text"])
+@pytest.mark.parametrize(
+    "filler", [b"x", b"\n", b"\0", b"\r\n", b"\x1b[0;32mok\x1b[0m\r\n"], ids=["line", "empty", "nul", "cr", "escape"]
+)
 def test_a_report_across_two_blocks_is_found_whole(shift: int, filler: bytes) -> None:
     size = (1 << 20) + shift
     before = (filler * (size // len(filler) + 1))[:size]

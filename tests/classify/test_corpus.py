@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 
@@ -63,3 +64,36 @@ def test_findings_come_in_order_of_position() -> None:
     first, second, *_ = find_all(log.raw, console_rules())
     assert first.offset < second.offset
     assert log.raw[first.offset :].startswith(b"BUG: unable")
+
+
+SVSM_LINE = b"[request-loop on CPU 0] Validating 0x100000-0x200000\r\n\x1b[0m\0"
+GUEST_LINE = b"[    9.876543] eth0: link becomes ready\r\n"
+
+
+@pytest.mark.parametrize(
+    ("layer", "other"),
+    [
+        ("guest_kernel", SVSM_LINE),
+        ("guest_sev", SVSM_LINE),
+        ("guest_user", SVSM_LINE),
+        ("firmware", SVSM_LINE),
+        ("firmware", GUEST_LINE),
+        ("svsm", GUEST_LINE),
+        ("payload", GUEST_LINE),
+    ],
+)
+def test_another_layer_may_talk_between_any_two_lines(layer: str, other: bytes) -> None:
+    for path in LOGS:
+        if path.parent.name == layer:
+            log = read_log(path)
+            mixed = replace(log, raw=log.raw.replace(b"\n", b"\n" + other))
+            assert decide_outcome(mixed.facts()).signature == log.headers["SIGNATURE"], path
+
+
+@pytest.mark.parametrize("part", [0.3, 0.6, 0.9, 0.97])
+def test_a_log_cut_anywhere_has_an_outcome_and_a_reason(part: float) -> None:
+    for path in LOGS:
+        log = read_log(path)
+        outcome = decide_outcome(replace(log, raw=log.raw[: int(part * len(log.raw))]).facts())
+        assert outcome.signature.isprintable(), path
+        assert outcome.detail, path
