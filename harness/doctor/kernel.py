@@ -124,7 +124,11 @@ def _private_memory(host: HostSnapshot) -> Answer:
     bad = host.logged("requires private memory support via guest_memfd")
     if isinstance(bad, Unreadable):
         return unknown(bad)
-    return lacks(bad, "boot a kernel with CONFIG_KVM_GENERIC_PRIVATE_MEM") if bad else ok("no complaint in the log")
+    return (
+        lacks(bad, "boot a kernel with CONFIG_KVM_GENERIC_PRIVATE_MEM")
+        if bad
+        else ok("no complaint in what is left of the log")
+    )
 
 
 def _taint(host: HostSnapshot) -> Answer:
@@ -139,7 +143,7 @@ def _oops(host: HostSnapshot) -> Answer:
     bad = host.logged("Oops", "BUG:", "general protection fault", "soft lockup", "WARNING:")
     if isinstance(bad, Unreadable):
         return unknown(bad)
-    return note(bad, "reboot, and keep the log for its report") if bad else ok("none")
+    return note(bad, "reboot, and keep the log for its report") if bad else ok("none in what is left of the log")
 
 
 def _lockdown(host: HostSnapshot) -> Answer:

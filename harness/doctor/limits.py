@@ -141,7 +141,11 @@ def _tsc(host: HostSnapshot) -> Answer:
     bad = host.logged("Marking TSC unstable", "clocksource: Marking clocksource")
     if isinstance(bad, Unreadable):
         return unknown(bad)
-    return note(bad, "see the firmware's set-up; durations on this host are worth less") if bad else ok("no complaint")
+    return (
+        note(bad, "see the firmware's set-up; durations on this host are worth less")
+        if bad
+        else ok("no complaint in what is left of the log")
+    )
 
 
 def _frequency(host: HostSnapshot) -> Answer:
