@@ -103,7 +103,7 @@ def test_words_of_failures_in_any_order_are_read(words: list[bytes]) -> None:
 
 
 # A block of the search is 1 MiB and its overlap 512 bytes: a header may lie across any of its ends.
-@pytest.mark.parametrize("shift", [-600, -512, -511, -40, -20, -1, 0, 1, 20, 511, 512, 600])
+@pytest.mark.parametrize("shift", [-600, -512, -511, -40, -20, -1, 0, 1, 20, 503, 511, 512, 600])
 @pytest.mark.parametrize(
     "filler", [b"x", b"\n", b"\0", b"\r\n", b"\x1b[0;32mok\x1b[0m\r\n"], ids=["line", "empty", "nul", "cr", "escape"]
 )
@@ -182,3 +182,8 @@ def test_no_text_makes_the_search_go_wild(hostile: Callable[[int], bytes]) -> No
     # Twice as much costs about twice as much, not four times.
     small, large = min(cost_s(hostile(size)) for _ in range(2)), min(cost_s(hostile(2 * size)) for _ in range(2))
     assert large < 3.5 * small + 0.02
+
+
+def test_the_first_line_of_a_report_has_no_second_meaning() -> None:
+    found = find_all(b"Kernel panic - not syncing: Oops: BUG: x\nBUG: y\n", console_rules())
+    assert [finding.line for finding in found] == ["Kernel panic - not syncing: Oops: BUG: x", "BUG: y"]
