@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import re
-import subprocess
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -139,40 +135,3 @@ def test_a_fault_that_never_struck_is_named() -> None:
 )
 def test_how_often_a_fault_struck_is_read_from_the_console(console: bytes, count: int | None) -> None:
     assert fired(console, "irq-lost:0.2:3") == count
-
-
-def _selftest(program: Path, folder: Path, *options: str) -> tuple[int, Any]:
-    argv = [str(program), "selftest", "--results", str(folder), "--format", "json", *options]
-    done = subprocess.run(argv, capture_output=True, text=True, check=False)
-    assert done.stdout, done.stderr
-    return done.returncode, json.loads(done.stdout)
-
-
-@pytest.mark.qemu
-@pytest.mark.slow
-@pytest.mark.timeout(300)
-def test_the_matrix_is_as_it_must_be(site: object, program: Path, tmp_path: Path) -> None:
-    # More at a time than there are CPUs: boots that hang only wait.
-    status, document = _selftest(program, tmp_path, "-n", "4")
-    assert (status, document["problems"]) == (0, [])
-    # Each fault struck, in each flavour.
-    struck = {(row["fault"].partition(":")[0], row["flavour"]) for row in document["rows"] if row["struck"] != 0}
-    assert {(fault.name, flavour) for fault in FAULTS for flavour in ("roy", "planes-v1")} <= struck
-    reasons = {(row["fault"], row["flavour"]): " ".join(row["reasons"].values()) for row in document["rows"]}
-    for flavour in ("roy", "planes-v1"):
-        assert "never accepted" in reasons["irq-lost", flavour]
-        assert "never raised" in reasons["irq-duplicated", flavour]
-        assert "another vCPU" in reasons["irq-wrong-vcpu", flavour]
-        for fault in ("irq-to-vmpl0", "ipi-wrong-vmpl", "default-vmpl-never-raised"):
-            assert "went to VMPL0" in reasons[fault, flavour]
-        assert "live-lock" in reasons["switch-refused-ignored", flavour]
-        assert "guest-reset" in reasons["ap-start-triple-fault", flavour]
-        for fault in ("hlt-lost-wakeup", "ap-start-hang"):
-            assert "hang" in reasons[fault, flavour]
-
-
-@pytest.mark.qemu
-def test_boots_without_a_fault_raise_no_alarm(site: object, program: Path, tmp_path: Path) -> None:
-    status, document = _selftest(program, tmp_path, "--boots", "8")
-    assert (status, document["problems"]) == (0, [])
-    assert len(document["rows"]) == 8
