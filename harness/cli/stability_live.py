@@ -55,11 +55,14 @@ class Board:
 
     def headline(self, now_s: float) -> str:
         """Return the one line that says how it stands at ``now_s``."""
+        return f"{self._done(now_s)}; {self.interval}"
+
+    def _done(self, now_s: float) -> str:
         account = self.account
         done, total = len(account.lines), account.goal.boots
         lost = f", {len(account.lost_lines())} told nothing" if account.lost_lines() else ""
         failed = sum(line.status is Status.FAIL for line in account.lines.values())
-        return f"{done} of {total} boots done, {failed} failed{lost}; {self.interval}; {self._left(now_s)}"
+        return f"{done} of {total} boots done, {failed} failed{lost}; {self._left(now_s)}"
 
     def _left(self, now_s: float) -> str:
         made = len(self.account.lines) - self.before
@@ -73,7 +76,7 @@ class Board:
         """Draw the board."""
         from rich.text import Text
 
-        rows = [self.headline(monotonic_s())]
+        rows = [self._done(monotonic_s()), f"{self.interval} so far"]
         rows += [f"  {kind.boots:>5} {one_line(kind.signature)}" for kind in self.account.kinds()[:_SHOWN_KINDS]]
         for turn, (since_s, progress) in sorted(self.running.items()):
             elapsed = format_duration(monotonic_s() - since_s)

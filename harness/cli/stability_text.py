@@ -97,7 +97,7 @@ def answer_sentence(account: Account) -> str:
                 rule = f"at most {_percent(bound)}; {rule}"
         else:
             assert account.decided is not None  # the only other way to an answer
-            rule = f"sequential, decided after {account.decided[1]} boots; valid although the boots were watched"
+            rule = f"sequential, decided by boot {account.decided[1]}; valid although the boots were watched"
         return f"the failure rate is {side} {exact_rate(limit)} with {confidence} confidence ({rule})"
     said = f"{_boots(account.counted)} show neither a failure rate below {exact_rate(limit)} nor one above it"
     if account.lost and fixed_answer(account.bad, account.good, 0, limit, goal.confidence) is not Answer.UNDECIDED:

@@ -98,11 +98,11 @@ class Account:
         """Say why no further boot is needed; None: go on."""
         goal = self.goal
         if goal.sequential and self.decided is not None:
-            return f"decided after {self.decided[1]} boots"
+            return f"decided by boot {self.decided[1]}"
         if goal.until is not None:
             seen = sum(kind.boots for kind in self.kinds() if goal.until.signature in kind.signature)
             if seen >= goal.until.count:
-                return f"{seen} boots failed with {goal.until.signature!r}"
+                return f"failures with {goal.until.signature!r}: {seen}"
         if self.lost == self.counted >= _HOPELESS_BOOTS:
             return f"none of the first {self.counted} boots told anything"
         return "all boots are made" if self.complete else None

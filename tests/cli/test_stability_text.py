@@ -103,7 +103,7 @@ def test_the_text_always_says_which_rule_the_interval_obeys(extended: bool) -> N
         ),
         (
             _account("." * 70, Goal(99, 0.05, 0.95, sequential=True)),
-            "the failure rate is below 5% with 95% confidence (sequential, decided after 65 boots; valid although the "
+            "the failure rate is below 5% with 95% confidence (sequential, decided by boot 65; valid although the "
             "boots were watched)",
         ),
         (
