@@ -86,15 +86,15 @@ def test_the_evidence_is_there(recorded: Recorded, variant: str) -> None:
 
 def test_a_hang_is_collected_from_before_its_time_is_up(recorded: Recorded) -> None:
     for variant in ("linux[how=spin]", "ssh-silent"):
-        assert recorded.line(variant)["duration_s"] < 15
+        assert recorded.line(variant)["duration_s"] < 25
         state = json.loads((recorded.folder(variant) / "state.json").read_text())
         assert state["query-status"]["status"] == "running"
         assert any("RIP=" in line for line in state["info registers -a"])
-        assert state["at_s"] < 15
+        assert state["at_s"] < 25
 
 
 def test_a_panic_ends_the_boot_at_once(recorded: Recorded) -> None:
-    assert recorded.line("linux[how=panic]")["duration_s"] < 13
+    assert recorded.line("linux[how=panic]")["duration_s"] < 20
 
 
 def test_replaying_the_record_gives_the_same_verdicts(recorded: Recorded) -> None:
