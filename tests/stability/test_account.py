@@ -41,6 +41,11 @@ def test_neither_order_nor_repetition_changes_the_account(pattern: str, shuffle:
     assert (straight.complete, straight.missing()) == (True, [])
 
 
+def test_a_boot_that_was_made_twice_is_what_it_was_first() -> None:
+    account = count_boots(FIXED, 1, [boot_line(1), boot_line(1, Status.FAIL)])
+    assert (account.counted, account.good, account.kinds()) == (1, 1, [])
+
+
 @pytest.mark.parametrize("turn", [None, 11])
 def test_a_boot_of_nobody_changes_nothing(turn: int | None) -> None:
     account = count_boots(FIXED, 1, [boot_line(turn)])
@@ -93,7 +98,7 @@ def test_the_answer(goal: Goal, pattern: str, answer: Answer) -> None:
 
 
 def test_the_first_answer_of_the_sequential_rule_is_final() -> None:
-    account = count_boots(Goal(20, 0.5, 0.95, sequential=True), 1, lines_of("." * 5 + "F" * 15))
+    account = count_boots(Goal(40, 0.5, 0.95, sequential=True), 1, lines_of("." * 5 + "F" * 35))
     assert account.decided == (Answer.PASS, 5)
     assert account.answer is Answer.PASS
 

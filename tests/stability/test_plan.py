@@ -91,8 +91,8 @@ def test_more_boots_are_remembered(run: Run, plan: CampaignPlan) -> None:
 @pytest.mark.parametrize("part", ["QEMU", "payload vmpl_model", "a part that is gone"])
 def test_another_build_is_another_campaign(plan: CampaignPlan, site: Site, part: str) -> None:
     asyncio.run(require_same_parts(plan, site))
-    was = replace(plan.entries[1], made_of={**plan.entries[1].made_of, part: "older"})
-    with pytest.raises(InputError, match=f"{part} was older when the campaign began"):
+    was = replace(plan.entries[1], made_of={**plan.entries[1].made_of, part: "!"})
+    with pytest.raises(InputError, match=f"{part} was ! when the campaign began"):
         asyncio.run(require_same_parts(replace(plan, entries=(plan.entries[0], was)), site))
 
 
