@@ -258,6 +258,8 @@ def _wrong(flavour: str, fault: Fault | None, cells: Mapping[str, Status]) -> It
     must = frozenset() if fault is None else fault.noticed_by
     blind = frozenset() if fault is None else fault.blind
     may = frozenset() if fault is None else fault.also
+    if "report" in must | may:
+        may |= {"exit_status"}  # a payload with a bad result says so by its exit status too
     if must and not any(cells.get(check) is Status.FAIL for check in must):
         said = ", ".join(f"{check} says {cells.get(check) or 'nothing'}" for check in sorted(must))
         yield f"nobody noticed: {said}"
