@@ -19,17 +19,17 @@ TESTED_ELSEWHERE: Mapping[str, str] = {
     "harness/scenario/base.py": "what all models share: tests/scenario/test_model.py and test_steps.py",
     "harness/scenario/expectation.py": "what all checks share: tests/checks",
     "harness/scenario/setting.py": "plain values: tests/scenario/test_variants.py and test_stored.py",
+    "harness/classify/kinds.py": "an enumeration: tests/classify/test_outcome.py",
     "harness/guest/ssh_errors.py": "plain exceptions: tests/guest/test_ssh.py",
 }
 
 #: Modules whose test file is still to be written. Take a name off when its test is there; add none.
 OWED: Mapping[str, str] = {
-    "harness": "campaign pytest_plugin",
-    "harness/boot": "collect context judging kvm_probe live load payload plan ready run site steps",
-    "harness/cli": "__init__ __main__ app catalogue exit_status live options repro run shell show summary table trace",
+    "harness": "pytest_plugin",
+    "harness/boot": "collect context judging kvm_probe load payload ready run site steps",
+    "harness/cli": "__init__ __main__ catalogue live options repro shell show summary trace",
     "harness/evidence": "trace_events trace_events_host",
-    "harness/guest": "identity remote_process shell",
-    "harness/host": "memory",
+    "harness/guest": "remote_process shell",
 }
 
 #: Where time may be read or passed, and why.
@@ -108,6 +108,11 @@ def _test_of(module: str) -> str:
     return str(Path("tests", *path.parts[1:-1], f"test_{path.stem}.py"))
 
 
+def _corpus_of(module: str) -> Path:
+    # A table of classify/ is tested by the logs in the folder of its name (tests/classify/test_corpus.py).
+    return ROOT / "tests" / "classify" / "corpus" / Path(module).stem if "/classify/" in module else ROOT / "nowhere"
+
+
 def _too_long(modules: list[str]) -> list[str]:
     sizes = {module: len((ROOT / module).read_text(encoding="utf-8").splitlines()) for module in modules}
     return [f"{module}: {size} lines, more than {MAX_LINES}" for module, size in sizes.items() if size > MAX_LINES]
@@ -118,7 +123,7 @@ def _untested(modules: list[str]) -> list[str]:
     excused = owed | set(TESTED_ELSEWHERE)
     found = []
     for module in modules:
-        tested = (ROOT / _test_of(module)).exists()
+        tested = (ROOT / _test_of(module)).exists() or _corpus_of(module).is_dir()
         if module in excused:
             if tested and module in TESTED_ELSEWHERE:
                 found.append(f"{module}: has {_test_of(module)}, so take it off the list in tests/test_layout.py")

@@ -13,6 +13,7 @@
 #define UART_MCR 4
 #define UART_LSR 5
 #define UART_LSR_THRE 0x20
+#define UART_LSR_TEMT 0x40
 
 #define ISA_DEBUG_EXIT_PORT 0xf4
 #define LONGEST_EXIT_TSC 8000000000ull	/* some seconds on every CPU; the clock may not be measured yet */
@@ -101,10 +102,22 @@ void model_bug(const char *format, ...)
 	leave_qemu(EXIT_MODEL_BUG);
 }
 
-void leave_qemu(enum exit_value value)
+/* QEMU keeps what its reader has not taken yet in the UART, and an exit would take it along. */
+static void drain_serial(void)
 {
 	u64 start = rdtsc();
 
+	for (unsigned i = 0; i < ARRAY_SIZE(ports); i++)
+		while (!(inb(ports[i] + UART_LSR) & UART_LSR_TEMT) && rdtsc() - start < LONGEST_EXIT_TSC)
+			pause();
+}
+
+void leave_qemu(enum exit_value value)
+{
+	u64 start;
+
+	drain_serial();
+	start = rdtsc();
 	outl(ISA_DEBUG_EXIT_PORT, value);
 	/* QEMU from 9 on only requests its shutdown here, so the CPU runs on for a moment. */
 	while (rdtsc() - start < LONGEST_EXIT_TSC)

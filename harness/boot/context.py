@@ -46,6 +46,7 @@ class BootContext:
     losses: list[Loss] = field(default_factory=list)
     ready_s: float | None = None
     gave_up_s: float | None = None
+    gave_up_why: str = ""
 
     def mark(self, milestone: str) -> None:
         """Note that a milestone that no console shows was reached now."""

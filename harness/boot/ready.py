@@ -22,8 +22,13 @@ __all__ = ["until_gone", "until_payload_done", "until_ready"]
 _READY_LINE = next(milestone.pattern for milestone in MILESTONES if milestone.name == "ready")
 
 
-async def until_gone(machine: VirtualMachine) -> str:
-    """Return, in words, how the guest ended: QEMU ended, or the guest asked for a shutdown, at which QEMU stops it."""
+async def until_gone(machine: VirtualMachine, *, ends_qemu: bool) -> str:
+    """Return, in words, how the guest ended: QEMU ended, or the guest asked for a shutdown, at which QEMU stops it.
+
+    ``ends_qemu`` says that QEMU ends with the guest; its exit status is then waited for.
+    """
+    if ends_qemu:
+        return f"QEMU ended, {describe_status(await machine.process.wait())}"
     ended = asyncio.create_task(machine.process.wait())
     event = asyncio.create_task(machine.monitor.wait_event("SHUTDOWN"))
     try:
@@ -72,8 +77,9 @@ async def _wait_for(work: Coroutine[Any, Any, None], context: BootContext, gone:
         if task.done():
             task.result()
             context.ready_s = context.machine.now_s()
-    except (TimeoutError, SshError, GuestFileError):
+    except (TimeoutError, SshError, GuestFileError) as error:
         context.gave_up_s = context.machine.now_s()
+        context.gave_up_why = str(error)
     except EOFError:
         pass  # QEMU closed the console: `gone` knows why
     finally:

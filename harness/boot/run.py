@@ -138,6 +138,7 @@ async def run_boot(plan: PlannedBoot, site: Site, folder: Path, report: Report, 
         losses=tuple(context.losses),
         ready_s=context.ready_s,
         gave_up_s=context.gave_up_s,
+        gave_up_why=context.gave_up_why,
         qemu_end=end,
         received_bytes={stream: console.total_bytes for stream, console in machine.consoles.items()},
         provenance={"qemu binary": site.capabilities.binary, **load.provenance},
@@ -155,14 +156,15 @@ async def _live(
     # From the first guest instruction to the end of QEMU.
     machine = context.machine
     deadline = outer.earlier(_COLLECT_S)
-    gone = asyncio.create_task(until_gone(machine))
+    payload = plan.setting.payload
+    gone = asyncio.create_task(until_gone(machine, ends_qemu=payload is not None and payload.debug_exit))
     try:
         async with AsyncExitStack() as stack:
             await machine.start(deadline)
-            if plan.setting.payload is not None:
+            if payload is not None:
                 # A payload runs its plan by itself; the steps are what it needs from outside meanwhile.
                 await _carry_out(context, plan.setting, deadline, gone, follower)
-                await until_payload_done(context, plan.setting.payload, deadline, gone)
+                await until_payload_done(context, payload, deadline, gone)
             else:
                 await until_ready(context, load, deadline, gone, stack)
                 if context.ready_s is not None:

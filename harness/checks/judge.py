@@ -13,6 +13,10 @@ from harness.scenario.expectation import Expectation
 
 __all__ = ["judge"]
 
+# By isa-debug-exit: kvm-unit-tests' exit(0) (lib/x86/io.c), and COCONUT's and the VMPL model's 0x10 for a pass
+# (scripts/test-in-svsm.sh).
+_GOOD_EXITS = (1, 33)
+
 
 def judge(expect: Sequence[Expectation], evidence: Evidence) -> tuple[Verdict, ...]:
     """Return a verdict for each expectation, after those on the outcome and on the steps.
@@ -31,8 +35,16 @@ def judge(expect: Sequence[Expectation], evidence: Evidence) -> tuple[Verdict, .
     if evidence.facts.report is not None and not any(isinstance(check, ReportCheck) for check in checks):
         checks.append(ReportCheck())  # behind the checks that the scenario chose, which say more
     verdicts = [check.judge(evidence) for check in checks]
+    verdicts += _judge_exit(evidence)
     steps = _judge_steps(evidence)
     return tuple(verdicts if steps is None else [*verdicts, steps])
+
+
+def _judge_exit(evidence: Evidence) -> list[Verdict]:
+    end = evidence.facts.qemu_end
+    if evidence.outcome.kind is not OutcomeKind.PAYLOAD_ENDED or end is None or end.status in _GOOD_EXITS:
+        return []
+    return [Verdict("exit_status", Status.FAIL, f"QEMU's exit status {end.status}: {evidence.outcome.detail}")]
 
 
 def _judge_steps(evidence: Evidence) -> Verdict | None:

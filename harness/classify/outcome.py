@@ -71,7 +71,9 @@ def decide_outcome(facts: BootFacts) -> Outcome:
         # failures end with 1 as well, but say why.
         if facts.debug_exit and end.status & 1 and not facts.stderr.strip():
             return _payload_ended(facts, end.status, explains, phase)
-        return _qemu_ended(facts, OutcomeKind.QEMU_EXIT, f"status {end.status}", said, phase, explains)
+        # A payload's QEMU ends with its guest, orderly, and the event says that it was the guest who asked.
+        if end.status or _guest_shutdown(facts.events) is None:
+            return _qemu_ended(facts, OutcomeKind.QEMU_EXIT, f"status {end.status}", said, phase, explains)
     shutdown = _guest_shutdown(facts.events)
     if shutdown is not None:
         reason, at_s = shutdown
@@ -168,6 +170,7 @@ def _silent(
     phase, since_s = (reached[-1].name, reached[-1].end_s) if reached else ("start", 0.0)
     why = host or strongest(found, Weight.NOTE)
     detail = f"not ready after {gave_up_s:.1f} s; the last milestone, {phase}, was at {since_s:.1f} s"
+    detail += f"; {facts.gave_up_why}" if facts.gave_up_why else ""
     if not reached and not facts.console:
         detail = f"nothing was printed in {gave_up_s:.1f} s"
         return _outcome(OutcomeKind.NO_OUTPUT, f"no-output{_because(why)}", detail + _quote(why), phase)

@@ -128,9 +128,10 @@ class BootFacts:
     """Gather everything that was observed in one boot.
 
     ``ready_s`` is when the guest was first usable (SSH answered, or the payload said so); None: never.
-    ``gave_up_s`` is when the deadline passed; None: it did not. ``qemu_end`` is None only if QEMU outlived the
-    record, which is a loss. ``stderr`` is QEMU's own. ``debug_exit`` says that the guest had a device by which it
-    can end QEMU with a status of its own. ``trace`` and ``report`` are None for a guest that has none.
+    ``gave_up_s`` is when the deadline passed; None: it did not. ``gave_up_why`` is what SSH said last, if it came to
+    that. ``qemu_end`` is None only if QEMU outlived the record, which is a loss. ``stderr`` is QEMU's own.
+    ``debug_exit`` says that the guest had a device by which it can end QEMU with a status of its own. ``trace`` and
+    ``report`` are None for a guest that has none.
     """
 
     platform: str
@@ -145,6 +146,7 @@ class BootFacts:
     ready_s: float | None
     gave_up_s: float | None
     qemu_end: QemuEnd | None
+    gave_up_why: str = ""
     debug_exit: bool = False
     trace: TraceFacts | None = None
     report: Report | None = None

@@ -157,8 +157,11 @@ def build_command(
     if wiring.monitor is not None:
         # Start stopped: the monitor, the consoles and the trace listen before the first guest instruction.
         options.append(("-S",))
-    # A guest that resets or powers off stays, stopped, until its state has been read: a reset loop ends at once.
-    options.append(("-action", "reboot=shutdown,shutdown=pause"))
+    # A guest that resets or powers off stays, stopped, until its state has been read: a reset loop ends at once. One
+    # that ends QEMU with a status of its own must be let: in newer releases (seen with 10.0) isa-debug-exit is such a
+    # shutdown too (hw/misc/debugexit.c), and paused it would never give its status.
+    then = "poweroff" if payload is not None and payload.debug_exit else "pause"
+    options.append(("-action", f"reboot=shutdown,shutdown={then}"))
     if machine.firmware is not None:
         options.append(("-bios", machine.firmware))
     options += [("-kernel", guest.kernel)]

@@ -24,6 +24,9 @@ __all__ = ["Journal", "VirtualMachine", "launch"]
 
 # What QEMU said when it refused its command line is a few lines; more than this is a flood.
 _STDERR_TAIL_BYTES = 4096
+# socket(7): as SO_SNDBUF, but beyond the system's limit; for root only. Python's socket module does not name it.
+_SO_SNDBUFFORCE = 32
+_SOCKET_BUFFER_BYTES = 8 << 20
 # A QEMU that was told to quit has nothing left to do but flush and exit.
 _QUIT_S = 3.0
 
@@ -174,6 +177,12 @@ async def launch(
 
 def _pair(stack: AsyncExitStack, theirs: ExitStack) -> tuple[socket.socket, socket.socket]:
     ours, child = socket.socketpair()
+    # A serial port sends byte by byte, and each costs the socket hundreds of bytes of its buffer: with the default, a
+    # guest waits after some 280 bytes for a reader that is busy, and a QEMU that ends then takes the rest along.
+    for option in (_SO_SNDBUFFORCE, socket.SO_SNDBUF):
+        with suppress(PermissionError):
+            child.setsockopt(socket.SOL_SOCKET, option, _SOCKET_BUFFER_BYTES)
+            break
     ours.setblocking(False)
     stack.callback(ours.close)
     theirs.callback(child.close)

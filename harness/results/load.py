@@ -61,6 +61,7 @@ def load_facts(folder: Path, record: BootRecord) -> BootFacts:
         losses=(*losses, *missing, *damage),
         ready_s=record.ready_s,
         gave_up_s=record.gave_up_s,
+        gave_up_why=record.gave_up_why,
         qemu_end=record.qemu_end,
         debug_exit=record.debug_exit,
         trace=_trace(folder / "trace.log", record),

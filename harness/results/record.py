@@ -66,6 +66,7 @@ class BootRecord:
     losses: tuple[Loss, ...]
     ready_s: float | None
     gave_up_s: float | None
+    gave_up_why: str
     qemu_end: QemuEnd | None
     received_bytes: Mapping[str, int]
     provenance: Mapping[str, str]

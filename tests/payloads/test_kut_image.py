@@ -33,7 +33,17 @@ def run(folder: Path, image: Path) -> tuple[int, dict[str, str], str]:
     file = folder / "kut.yaml"
     file.write_text(SCENARIO.format(image=image))
     done = subprocess.run(
-        [sys.executable, "-m", "harness.cli", "run", str(file), "--results", str(folder / "results"), "--format", "json"],
+        [
+            sys.executable,
+            "-m",
+            "harness.cli",
+            "run",
+            str(file),
+            "--results",
+            str(folder / "results"),
+            "--format",
+            "json",
+        ],
         capture_output=True,
         text=True,
         check=False,

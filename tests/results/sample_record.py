@@ -40,6 +40,7 @@ RECORD = BootRecord(
     losses=(),
     ready_s=4.0,
     gave_up_s=None,
+    gave_up_why="",
     qemu_end=QemuEnd(0, asked=True),
     received_bytes={"console": len(CONSOLE), "firmware": len(FIRMWARE)},
     provenance={"kernel": "6.12"},
