@@ -75,7 +75,9 @@ def unpack_packages(packages: Sequence[Path], folder: Path) -> None:
     if modules_dir is None:
         raise HostError(f"{', '.join(package.name for package in packages)} holds no kernel modules")
     # kmod's depmod where there is one. busybox's reads .ko, .ko.gz and .ko.xz; the guest needs busybox anyway.
-    depmod = ["depmod"] if shutil.which("depmod", path="/usr/sbin:/sbin:/usr/bin:/bin") else ["busybox", "depmod"]
+    # By its path: an ordinary user's PATH need not name the folders that it is in (Debian).
+    found = shutil.which("depmod", path="/usr/sbin:/sbin:/usr/bin:/bin")
+    depmod = ["busybox", "depmod"] if found is None else [found]
     # With base /usr where modules are in /usr/lib: depmod looks for BASE/lib/modules.
     base = modules_dir.parents[2]
     _run([*depmod, "-b", str(base), modules_dir.name], "install the package kmod")

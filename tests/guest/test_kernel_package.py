@@ -7,11 +7,13 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from harness.errors import HostError
+from harness.guest import kernel_package
 from harness.guest.kernel_package import concrete_packages, fetch_cloud_kernel
 
 DEBIAN = 'NAME="Debian GNU/Linux"\nID=debian\n'
@@ -171,3 +173,21 @@ def test_a_derivative_is_its_parent(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("PATH", "/nonexistent")
     with pytest.raises(HostError, match="apt-cache"):
         fetch_cloud_kernel(tmp_path, "ID=linuxmint\nID_LIKE='ubuntu debian'\n")
+
+
+def test_depmod_is_found_without_sbin_on_the_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not (Path("/usr/sbin/depmod").exists() or Path("/sbin/depmod").exists()):
+        pytest.skip("depmod is not in an sbin folder here")
+    modules = tmp_path / "root/lib/modules/6.1.0"
+    (modules / "kernel").mkdir(parents=True)
+    ran: list[str] = []
+
+    def run(argv: Sequence[str], advice: str, cwd: Path | None = None) -> str:
+        ran.append(argv[0])
+        (modules / "modules.dep").write_text("kernel/a.ko:\n")
+        return ""
+
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    monkeypatch.setattr(kernel_package, "_run", run)
+    kernel_package.unpack_packages([], tmp_path / "root")
+    assert Path(ran[-1]).is_absolute() and Path(ran[-1]).name == "depmod"
