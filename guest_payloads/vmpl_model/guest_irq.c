@@ -3,21 +3,10 @@
 #include "clock.h"
 #include "desc.h"
 #include "guest.h"
-#include "ioapic.h"
+#include "i8042.h"
 #include "processor.h"
 #include "step_vectors.h"
 #include "x2apic.h"
-
-/* Intel 8042, as in the PS/2 technical reference, "Keyboard/Auxiliary Device Controller". */
-#define I8042_DATA 0x60
-#define I8042_COMMAND 0x64
-#define I8042_STATUS_OUTPUT_FULL 0x01
-#define I8042_STATUS_INPUT_FULL 0x02
-#define I8042_WRITE_COMMAND_BYTE 0x60
-#define I8042_TRANSLATE_NO_IRQ 0x60	/* scan code set 1, auxiliary device off */
-#define I8042_TRANSLATE_IRQ 0x61
-#define KEYBOARD_ENABLE_SCANNING 0xf4
-#define KEYBOARD_ACK 0xfa
 
 /* The longest that 32 bits of nanoseconds hold. */
 #define LONGEST_ALARM_US 4000000ull
@@ -41,41 +30,18 @@ void guest_isr(const struct isr_frame *frame)
 	if (frame->vector < FIRST_IRQ_VECTOR)
 		vmpl_panic(__FILE__, __LINE__, "exception %lu at RIP 0x%lx error 0x%lx", frame->vector, frame->rip,
 			   frame->error_code);
-	/* A keyboard interrupt without a byte must not take the byte of the next one. */
-	if (frame->vector == GUEST_VECTOR_KEYBOARD && ghcb_inb(I8042_COMMAND) & I8042_STATUS_OUTPUT_FULL)
-		ghcb_inb(I8042_DATA);
+	if (frame->vector == GUEST_VECTOR_KEYBOARD)
+		i8042_take_byte();
 	if (frame->vector == GUEST_VECTOR_TIMER && self->timer_left && --self->timer_left)
 		arm(GUEST_VECTOR_TIMER, self->timer_period_us);
 	x2apic_write(X2APIC_EOI, 0);
 }
 
-static void write_i8042(u16 port, u8 value)
-{
-	while (ghcb_inb(I8042_COMMAND) & I8042_STATUS_INPUT_FULL)
-		;
-	ghcb_outb(port, value);
-}
-
-static void write_command_byte(u8 value)
-{
-	write_i8042(I8042_COMMAND, I8042_WRITE_COMMAND_BYTE);
-	write_i8042(I8042_DATA, value);
-}
-
-/* Interrupts stay off in the controller until the keyboard's own answer is read: it must not be counted. */
 void guest_irq_enable_keyboard(void)
 {
 	u64 flags = irq_save();
 
-	write_command_byte(I8042_TRANSLATE_NO_IRQ);
-	while (ghcb_inb(I8042_COMMAND) & I8042_STATUS_OUTPUT_FULL)
-		ghcb_inb(I8042_DATA);
-	write_i8042(I8042_DATA, KEYBOARD_ENABLE_SCANNING);
-	while (!(ghcb_inb(I8042_COMMAND) & I8042_STATUS_OUTPUT_FULL) || ghcb_inb(I8042_DATA) != KEYBOARD_ACK)
-		;
-	ioapic_emulated_write(IOAPIC_REG_REDIR + 2 * KEYBOARD_GSI + 1, 0);
-	ioapic_emulated_write(IOAPIC_REG_REDIR + 2 * KEYBOARD_GSI, GUEST_VECTOR_KEYBOARD);
-	write_command_byte(I8042_TRANSLATE_IRQ);
+	i8042_enable_keyboard(GUEST_VECTOR_KEYBOARD);
 	/* NMI on LINT1, boot CPU only, as Linux sets it. */
 	x2apic_write(X2APIC_LVT1, DM_NMI << 8);
 	irq_restore(flags);

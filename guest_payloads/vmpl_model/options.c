@@ -79,6 +79,8 @@ static void parse_word(struct span word)
 		options.await_ms = number(word, value, 1, 600000);
 	else if (span_equals(key, "slow-ms"))
 		options.slow_ms = number(word, value, 1, 600000);
+	else if (span_equals(key, "svsm-keys"))
+		options.svsm_keys = number(word, value, 0, 1000);
 	else if (span_equals(key, "seed"))
 		options.seed = number(word, value, 0, ~0ull);
 	else if (span_equals(key, "fault")) {

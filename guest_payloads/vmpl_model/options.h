@@ -18,6 +18,7 @@ struct options {
 	u64 trace_limit_lines;
 	u64 await_ms;
 	u64 slow_ms;
+	u64 svsm_keys; /* keyboard interrupts that VMPL0 takes before it installs the first guest VMSA */
 	u64 seed;
 	struct span plan;
 };

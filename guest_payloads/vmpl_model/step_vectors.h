@@ -12,6 +12,7 @@ enum {
 	 * stimulus and not the plan. */
 	GUEST_VECTOR_CONTROL = 0xf0,
 	SVSM_VECTOR_TIMER = 0x50,
+	SVSM_VECTOR_KEYBOARD = 0x51,
 };
 
 #endif

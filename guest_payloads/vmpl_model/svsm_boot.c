@@ -5,9 +5,12 @@
 #include "desc.h"
 #include "faults.h"
 #include "guest.h"
+#include "i8042.h"
+#include "ioapic.h"
 #include "options.h"
 #include "processor.h"
 #include "smp.h"
+#include "step_vectors.h"
 #include "svsm.h"
 
 struct svsm_cpu svsm_cpus[MAX_CPUS];
@@ -55,6 +58,25 @@ static void start_aps(void)
 	}
 }
 
+/*
+ * Device interrupts before the first guest VMSA are VMPL0's: default_irq_vmpl starts at 0. The pin is masked again
+ * before the guest's VMSA raises it. There is nobody else to run yet, so VMPL0 spins instead of sleeping.
+ */
+static void take_early_keys(struct svsm_cpu *self)
+{
+	if (!options.svsm_keys)
+		return;
+	mark_printf("step=svsm-keys begin");
+	i8042_enable_keyboard(SVSM_VECTOR_KEYBOARD);
+	port_printf(CONSOLE, "svsm-harness: awaiting svsm-keys %lu\n", options.svsm_keys);
+	while (READ_ONCE(self->irqs[SVSM_VECTOR_KEYBOARD]) < options.svsm_keys) {
+		__asm__ volatile("sti; nop; cli" ::: "memory");
+		pause();
+	}
+	ioapic_emulated_write(IOAPIC_REG_REDIR + 2 * KEYBOARD_GSI, IOAPIC_REDIR_MASKED);
+	mark_printf("step=svsm-keys end");
+}
+
 static void launch_firmware(void)
 {
 	struct vmsa *vmsa = guest_boot_vmsa();
@@ -79,6 +101,7 @@ void svsm_boot_entry(void *argument)
 	x2apic_enable();
 	self->online = true;
 	start_aps();
+	take_early_keys(self);
 	launch_firmware();
 	svsm_request_loop(self);
 }

@@ -3,6 +3,7 @@
 #include "backdoor.h"
 #include "desc.h"
 #include "faults.h"
+#include "i8042.h"
 #include "options.h"
 #include "processor.h"
 #include "smp.h"
@@ -25,6 +26,8 @@ void svsm_isr(const struct isr_frame *frame)
 			   frame->rip, frame->error_code);
 	/* The interrupted code may be between a response in the GHCB MSR and reading it. */
 	ghcb_msr = rdmsr(MSR_SEV_ES_GHCB);
+	if (frame->vector == SVSM_VECTOR_KEYBOARD)
+		i8042_take_byte();
 	x2apic_write(X2APIC_EOI, 0);
 	wrmsr(MSR_SEV_ES_GHCB, ghcb_msr);
 }
