@@ -7,7 +7,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from harness.checks.base import Evidence, Verdict
-from harness.checks.trace_check import TraceCheck
+from harness.checks.trace_check import DirectedCheck
 from harness.evidence.latency import measures_time, switch_latencies_ns
 from harness.evidence.trace import TraceFacts
 from harness.scenario.quantities import DurationS, Rate
@@ -16,21 +16,10 @@ from harness.units import format_duration, format_rate
 __all__ = ["SwitchLatencyCheck"]
 
 
-class SwitchLatencyCheck(TraceCheck):
+class SwitchLatencyCheck(DirectedCheck):
     """Expect how long switches take, as a percentile."""
 
     key: ClassVar[str] = "switch_latency"
-    from_vmpl: int | None = Field(
-        default=None,
-        validation_alias="from",
-        serialization_alias="from",
-        ge=0,
-        le=3,
-        description="Only from this VMPL.",
-    )
-    to_vmpl: int | None = Field(
-        default=None, validation_alias="to", serialization_alias="to", ge=0, le=3, description="To this VMPL."
-    )
     percentile: Rate = Field(default=0.5, description="Of all switches, such as 50% or 99%.")
     within: DurationS = Field(description="This share of them must take no longer than this.")
 

@@ -9,7 +9,7 @@ from pydantic import Field
 from harness.checks.base import Check, Evidence, Verdict
 from harness.evidence.trace import TraceFacts
 
-__all__ = ["TraceCheck"]
+__all__ = ["DirectedCheck", "TraceCheck"]
 
 
 class TraceCheck(Check):
@@ -41,3 +41,19 @@ class TraceCheck(Check):
     def find_in(self, trace: TraceFacts, evidence: Evidence) -> Verdict:
         """Judge a trace that is whole and understood; overridden by each check."""
         raise NotImplementedError
+
+
+class DirectedCheck(TraceCheck):
+    """Be a check over the switches of one direction, or of all."""
+
+    from_vmpl: int | None = Field(
+        default=None,
+        validation_alias="from",
+        serialization_alias="from",
+        ge=0,
+        le=3,
+        description="Only from this VMPL.",
+    )
+    to_vmpl: int | None = Field(
+        default=None, validation_alias="to", serialization_alias="to", ge=0, le=3, description="To this VMPL."
+    )

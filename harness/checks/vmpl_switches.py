@@ -11,7 +11,7 @@ from typing import ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from harness.checks.base import Evidence, Place, Verdict
-from harness.checks.trace_check import TraceCheck
+from harness.checks.trace_check import DirectedCheck
 from harness.evidence.trace import TraceFacts
 from harness.evidence.vmpl import Cause, Outcome, SwitchFacts
 from harness.scenario.base import Model
@@ -26,21 +26,10 @@ class PerCall(Model):
     extra: int = Field(default=0, ge=0, description="Exactly this many more, whatever the calls.")
 
 
-class VmplSwitchesCheck(TraceCheck):
+class VmplSwitchesCheck(DirectedCheck):
     """Expect how often a vCPU changed its VMPL."""
 
     key: ClassVar[str] = "vmpl_switches"
-    from_vmpl: int | None = Field(
-        default=None,
-        validation_alias="from",
-        serialization_alias="from",
-        ge=0,
-        le=3,
-        description="Only from this VMPL.",
-    )
-    to_vmpl: int | None = Field(
-        default=None, validation_alias="to", serialization_alias="to", ge=0, le=3, description="To this VMPL."
-    )
     vcpu: int | None = Field(default=None, ge=0, description="Only on this vCPU.")
     each_vcpu: int | None = Field(default=None, ge=0, description="Exactly this many on every vCPU.")
     cause: Cause | None = Field(default=None, strict=False, description="Only switches with this cause.")
