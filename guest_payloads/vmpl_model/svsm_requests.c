@@ -92,20 +92,26 @@ static void serve(struct svsm_cpu *self)
 }
 
 /*
- * Sleep until the guest of this CPU has called. At least one HLT comes before the first Run-VMPL: the guest's
- * AP_CREATION starts a sleeping CPU's guest, and a Run-VMPL that came before it would be refused.
+ * Sleep until the guest of this CPU has called. The guest's AP_CREATION starts a sleeping CPU's guest; a Run-VMPL that
+ * came before it, between CREATE_VCPU and AP_CREATION, would be refused.
  */
 static void wait_for_guest(struct svsm_cpu *self)
 {
+	struct svsm_ca *ca;
+
 	do {
 		sti_hlt();
 		cli();
-	} while (!READ_ONCE(self->guest_ca));
+		ca = READ_ONCE(self->guest_ca);
+	} while (!ca || !READ_ONCE(ca->call_pending));
 }
 
 void svsm_request_loop(struct svsm_cpu *self)
 {
 	port_printf(CONSOLE, "[SVSM] Launching request-processing task on CPU %u\n", self->base.cpu);
+	/* The boot CPU has installed its guest itself; an AP's may be registered already, and not be created yet. */
+	if (self->base.cpu)
+		wait_for_guest(self);
 	for (;;) {
 		struct svsm_ca *ca = READ_ONCE(self->guest_ca);
 
