@@ -18,14 +18,13 @@ from harness.evidence.timeline_svg import draw_svg
 from harness.evidence.timeline_text import draw_text
 from harness.evidence.trace import EVENTS
 from harness.results.files import write_whole
-from harness.results.load import load_facts
+from harness.results.load import load_facts, read_blocks
 from harness.results.record import BootLine, BootRecord
 from harness.results.store import find_run, split_boot
 
 __all__ = ["TracedBoot", "open_trace", "print_divergence", "print_timeline"]
 
 _WIDTH = 100
-_BLOCK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,9 +106,4 @@ def print_divergence(a: TracedBoot, b: TracedBoot) -> bool:
 
 
 def _records(boot: TracedBoot) -> Iterator[Record]:
-    def blocks() -> Iterator[bytes]:
-        with (boot.folder / "trace.log").open("rb") as file:
-            while block := file.read(_BLOCK_BYTES):
-                yield block
-
-    return Decoder(EVENTS).records(blocks())
+    return Decoder(EVENTS).records(read_blocks(boot.folder / "trace.log"))

@@ -18,7 +18,7 @@ from harness.evidence.subresults import Report
 from harness.evidence.trace import TraceFacts, read_trace
 from harness.results.record import BootRecord, RawSample
 
-__all__ = ["load_facts", "raw_samples_json", "read_console"]
+__all__ = ["load_facts", "raw_samples_json", "read_blocks", "read_console"]
 
 _BLOCK_BYTES = 1 << 20
 
@@ -69,21 +69,25 @@ def load_facts(folder: Path, record: BootRecord) -> BootFacts:
     )
 
 
-def _blocks(path: Path) -> Iterator[bytes]:
+def read_blocks(path: Path) -> Iterator[bytes]:
+    """Yield a log in blocks, so that no trace is ever held whole.
+
+    :raise OSError: if it cannot be read.
+    """
     with path.open("rb") as file:
         while block := file.read(_BLOCK_BYTES):
             yield block
 
 
 def _trace(path: Path, record: BootRecord) -> TraceFacts | None:
-    return read_trace(_blocks(path), record.vcpus) if path.exists() else None
+    return read_trace(read_blocks(path), record.vcpus) if path.exists() else None
 
 
 def _report(folder: Path, record: BootRecord) -> Report | None:
     if record.reports is None:
         return None
     path = folder / f"{record.report_stream}.log"
-    blocks = _blocks(path) if path.exists() else iter(())
+    blocks = read_blocks(path) if path.exists() else iter(())
     end = record.qemu_end
     status = end.status if end is not None and not end.asked else None
     return parse_ktap(blocks) if record.reports == "ktap" else parse_kut(blocks, status)
