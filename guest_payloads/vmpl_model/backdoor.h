@@ -6,7 +6,7 @@
 #ifndef BACKDOOR_H
 #define BACKDOOR_H
 
-#include "console.h"
+#include "print.h"
 #include "text.h"
 
 enum backdoor {
@@ -21,7 +21,6 @@ static inline void backdoor(enum backdoor function, u64 number, const void *text
 	__asm__ volatile("vmmcall" ::"a"((u64)function), "b"(number), "c"(text), "d"(bytes) : "memory");
 }
 
-void port_printf(enum serial_port port, const char *format, ...) __printf(2, 3);
 void mark_printf(const char *format, ...) __printf(1, 2);
 
 #endif

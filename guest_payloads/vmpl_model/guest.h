@@ -3,6 +3,7 @@
 #ifndef GUEST_H
 #define GUEST_H
 
+#include "idt.h"
 #include "svsm_protocol.h"
 #include "vmpl.h"
 #include "vmsa.h"

@@ -3,12 +3,13 @@
 #include "apic.h"
 #include "clock.h"
 #include "console.h"
-#include "desc.h"
 #include "faults.h"
+#include "idt.h"
 #include "ioapic.h"
 #include "monitor.h"
 #include "options.h"
 #include "plan.h"
+#include "print.h"
 #include "processor.h"
 #include "smp.h"
 #include "svsm.h"
@@ -26,6 +27,8 @@ struct hvm_start_info {
 };
 
 void boot_main(const struct hvm_start_info *info);
+
+const char payload_name[] = "vmpl_model";
 
 static bool monitor_ready;
 
@@ -54,7 +57,7 @@ void boot_main(const struct hvm_start_info *info)
 	serial_init();
 	if (info->magic != HVM_START_MAGIC)
 		bail_out("not started by PVH: magic 0x%x", info->magic);
-	desc_init();
+	idt_init();
 	desc_load(0);
 	smp_set_cpu(0);
 	options_parse(info->command_line_pa ? (const char *)info->command_line_pa : "");

@@ -8,6 +8,7 @@
 
 #include "console.h"
 #include "ghcb.h"
+#include "model_bug.h"
 #include "options.h"
 #include "spinlock.h"
 #include "svm.h"

@@ -2,7 +2,6 @@
 /* Start of the SVSM; the console lines are COCONUT's, so the same milestones are found. */
 #include "backdoor.h"
 #include "clock.h"
-#include "desc.h"
 #include "faults.h"
 #include "guest.h"
 #include "i8042.h"

@@ -33,13 +33,17 @@ async def find_payload(image: str, site: Site) -> Path:
         sources = payload_folder(image)
     except HostError as error:
         raise InputError(f"payload.image: this project has no payload {image!r}; write a path for your own") from error
+    if not (sources / "Makefile").is_file():
+        raise InputError(f"payload.image: guest_payloads/{image} is no bare-metal payload: it has no Makefile")
     return await asyncio.to_thread(_build, image, sources, site.cache / "payloads")
 
 
 def _build(name: str, sources: Path, cache: Path) -> Path:
     digest = hashlib.sha256()
-    for path in sorted(path for path in sources.rglob("*") if path.is_file()):
-        digest.update(f"{path.relative_to(sources)}\0{path.stat().st_size}\0".encode() + path.read_bytes())
+    # guest_payloads/lib is compiled into every payload.
+    for folder in (sources, sources.parent / "lib"):
+        for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+            digest.update(f"{path.relative_to(folder)}\0{path.stat().st_size}\0".encode() + path.read_bytes())
     built = cache / f"{name}-{digest.hexdigest()[:24]}" / f"{name}.elf"
     if built.exists():
         return built

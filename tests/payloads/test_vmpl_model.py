@@ -22,12 +22,14 @@ def _digest(path: Path) -> str:
 
 
 def test_build_is_reproducible_and_leaves_the_source_alone(vmpl_model_elf: Path, tmp_path: Path) -> None:
-    before = {path: _digest(path) for path in SOURCE.rglob("*") if path.is_file()}
-    copy = tmp_path / "elsewhere" / "vmpl_model"
-    shutil.copytree(SOURCE, copy)
-    subprocess.run(["make", "-C", copy, "-j2", f"OUT={tmp_path}"], check=True, capture_output=True)
+    sources = [path for name in ("vmpl_model", "lib") for path in (SOURCE.parent / name).rglob("*") if path.is_file()]
+    before = {path: _digest(path) for path in sources}
+    copy = tmp_path / "elsewhere"
+    for name in ("vmpl_model", "lib"):
+        shutil.copytree(SOURCE.parent / name, copy / name)
+    subprocess.run(["make", "-C", copy / "vmpl_model", "-j2", f"OUT={tmp_path}"], check=True, capture_output=True)
     assert _digest(tmp_path / "vmpl_model.elf") == _digest(vmpl_model_elf)
-    assert before == {path: _digest(path) for path in SOURCE.rglob("*") if path.is_file()}
+    assert before == {path: _digest(path) for path in sources}
 
 
 def test_image_uses_no_vector_register_and_no_cmpxchg16b(vmpl_model_elf: Path) -> None:

@@ -4,7 +4,7 @@
 #define IDT_INTERRUPT_GATE 0x8e00	/* present, DPL 0, type Eh: AMD APM volume 2, 4.8.4 */
 #define TSS_BYTES 104
 
-struct idt_entry monitor_idt[256], svsm_idt[256], guest_idt[256];
+static struct idt_entry host_idt[256];
 
 static u64 gdt[4 + 2 * MAX_CPUS] = {
 	0,
@@ -14,10 +14,7 @@ static u64 gdt[4 + 2 * MAX_CPUS] = {
 };
 static u8 tss[MAX_CPUS][TSS_BYTES];
 
-/* Stub n of each table is at table + 16 * n: isr.S aligns them so. */
-extern char monitor_isr_stubs[], svsm_isr_stubs[], guest_isr_stubs[];
-
-static void fill_idt(struct idt_entry *idt, const char *stubs)
+void desc_fill_idt(struct idt_entry *idt, const char *stubs)
 {
 	for (unsigned vector = 0; vector < 256; vector++) {
 		u64 entry = (u64)stubs + 16 * vector;
@@ -32,11 +29,9 @@ static void fill_idt(struct idt_entry *idt, const char *stubs)
 	}
 }
 
-void desc_init(void)
+void desc_init(const char *host_stubs)
 {
-	fill_idt(monitor_idt, monitor_isr_stubs);
-	fill_idt(svsm_idt, svsm_isr_stubs);
-	fill_idt(guest_idt, guest_isr_stubs);
+	desc_fill_idt(host_idt, host_stubs);
 	for (unsigned cpu = 0; cpu < MAX_CPUS; cpu++) {
 		u64 base = (u64)tss[cpu];
 
@@ -54,7 +49,7 @@ struct descriptor_pointer desc_gdt(void)
 void desc_load(unsigned cpu)
 {
 	struct descriptor_pointer gdt_pointer = desc_gdt();
-	struct descriptor_pointer idt_pointer = {sizeof(monitor_idt) - 1, (u64)monitor_idt};
+	struct descriptor_pointer idt_pointer = {sizeof(host_idt) - 1, (u64)host_idt};
 
 	__asm__ volatile("lgdt %0" ::"m"(gdt_pointer));
 	__asm__ volatile("lidt %0" ::"m"(idt_pointer));

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "console.h"
 
+#include "print.h"
 #include "processor.h"
 #include "spinlock.h"
 #include "text.h"
@@ -69,7 +70,7 @@ void console_printf(const char *format, ...)
 }
 
 /* The machine is going down, so a lock that somebody died with must not keep the last words back. */
-static void last_words(const char *before, const char *format, va_list args)
+void last_words(const char *before, const char *format, va_list args)
 {
 	char line[320];
 	size_t bytes;
@@ -86,20 +87,13 @@ static void last_words(const char *before, const char *format, va_list args)
 
 void bail_out(const char *format, ...)
 {
+	char before[64];
 	va_list args;
 
+	format_text(before, sizeof(before), "Bail out! %s: ", payload_name);
 	va_start(args, format);
-	last_words("Bail out! vmpl_model: ", format, args);
+	last_words(before, format, args);
 	leave_qemu(EXIT_BAD_OPTION);
-}
-
-void model_bug(const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	last_words("Bail out! vmpl_model: the model is wrong: ", format, args);
-	leave_qemu(EXIT_MODEL_BUG);
 }
 
 /* QEMU keeps what its reader has not taken yet in the UART, and an exit would take it along. */
@@ -123,7 +117,7 @@ void leave_qemu(enum exit_value value)
 	while (rdtsc() - start < LONGEST_EXIT_TSC)
 		pause();
 	/* No isa-debug-exit device: stay, and say so once, instead of running on. */
-	serial_write(CONSOLE, "vmpl_model: no isa-debug-exit at 0xf4, halted\n", 46);
+	console_printf("%s: no isa-debug-exit at 0xf4, halted\n", payload_name);
 	for (;;) {
 		cli();
 		__asm__ volatile("hlt");

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The two serial ports and the way out of QEMU. Host mode only; a VMPL asks through backdoor.h. */
+/* The two serial ports and the way out of QEMU, for code that owns the ports. */
 #ifndef CONSOLE_H
 #define CONSOLE_H
 
@@ -17,7 +17,7 @@ enum exit_value {
 	EXIT_BAD_OPTION = 0x12,	/* QEMU 37: options or machine refused, nothing ran */
 	EXIT_TERMINATED = 0x13, /* QEMU 39: a VMPL asked for termination (an SVSM panic ends so) */
 	EXIT_GUEST_PANIC = 0x14, /* QEMU 41: the guest panicked and end=exit */
-	EXIT_MODEL_BUG = 0x15,	/* QEMU 43: the monitor found itself in a state that must not be */
+	EXIT_MODEL_BUG = 0x15,	/* QEMU 43: the payload found itself in a state that must not be */
 };
 
 void serial_init(void);
@@ -26,8 +26,8 @@ void serial_write(enum serial_port port, const char *text, size_t bytes);
 void console_printf(const char *format, ...) __printf(1, 2);
 /* Refuse to run: say why on both ports and leave with EXIT_BAD_OPTION. */
 __noreturn void bail_out(const char *format, ...) __printf(1, 2);
-/* The monitor is wrong: say where on both ports and leave with EXIT_MODEL_BUG. */
-__noreturn void model_bug(const char *format, ...) __printf(1, 2);
+/* Write one line to both ports whoever holds their lock: the machine is going down. */
+void last_words(const char *before, const char *format, va_list args);
 __noreturn void leave_qemu(enum exit_value value);
 /* Reset the machine, as a VMM does when a vCPU shuts down (triple fault); -no-reboot makes QEMU exit 0. */
 __noreturn void reset_machine(void);

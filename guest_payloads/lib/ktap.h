@@ -3,7 +3,7 @@
 #ifndef KTAP_H
 #define KTAP_H
 
-#include "backdoor.h"
+#include "print.h"
 
 void ktap_begin(unsigned tests);
 #define ktap_diagnostic(...) port_printf(REPORT, "# " __VA_ARGS__)
