@@ -10,7 +10,12 @@
 
 struct guest_cpu guest_cpus[MAX_CPUS];
 
-static struct vmsa vmsas[MAX_CPUS] __page_aligned;
+/*
+ * Two pages for each CPU, used in turn: AP_DESTROY only asks, so the old page may be in use until its CPU has heard.
+ * Linux takes a new page at each start for the same reason (arch/x86/coco/sev/core.c, wakeup_cpu_via_vmgexit).
+ */
+static struct vmsa vmsas[MAX_CPUS][2] __page_aligned;
+static u8 vmsa_in_use[MAX_CPUS];
 static struct ghcb ghcbs[MAX_CPUS] __page_aligned;
 static struct svsm_ca calling_areas[MAX_CPUS] __page_aligned;
 static u8 stacks[MAX_CPUS][STACK_BYTES] __page_aligned;
@@ -18,15 +23,23 @@ static u8 stacks[MAX_CPUS][STACK_BYTES] __page_aligned;
 static void guest_boot_entry(void *argument);
 static void guest_ap_entry(void *argument);
 
+static struct vmsa *current_vmsa(unsigned cpu)
+{
+	return &vmsas[cpu][vmsa_in_use[cpu]];
+}
+
 static struct vmsa *prepare_cpu(unsigned cpu, void (*entry)(void *))
 {
 	struct guest_cpu *self = &guest_cpus[cpu];
+	struct vmsa *vmsa;
 
 	self->base = (struct vmpl_cpu){&self->base, cpu, options.guest_vmpl, &ghcbs[cpu]};
 	self->ca = &calling_areas[cpu];
 	WRITE_ONCE(self->online, false);
-	vmsa_fill(&vmsas[cpu], options.guest_vmpl, entry, self, stacks[cpu] + STACK_BYTES, guest_idt, self);
-	return &vmsas[cpu];
+	vmsa_in_use[cpu] ^= 1;
+	vmsa = current_vmsa(cpu);
+	vmsa_fill(vmsa, options.guest_vmpl, entry, self, stacks[cpu] + STACK_BYTES, guest_idt, self);
+	return vmsa;
 }
 
 struct vmsa *guest_boot_vmsa(void)
@@ -72,7 +85,7 @@ bool guest_restart_ap(unsigned cpu)
 {
 	struct svsm_registers delete = {
 		.rax = SVSM_CALL(SVSM_CORE_PROTOCOL, SVSM_CORE_DELETE_VCPU),
-		.rcx = (u64)&vmsas[cpu],
+		.rcx = (u64)current_vmsa(cpu),
 	};
 
 	if (ghcb_ap_creation(AP_DESTROY, options.guest_vmpl, cpu, NULL) || !guest_svsm_call(&delete))

@@ -13,6 +13,7 @@ struct svsm_cpu {
 	struct vmsa *guest_vmsa; /* NULL: no guest vCPU here; set by CREATE_VCPU, also of another CPU */
 	struct svsm_ca *guest_ca;
 	u64 irqs[256];
+	u64 irqs_taken; /* of any vector */
 };
 
 /* The registers of one request, in and out: SVSM spec, "Calling Convention". */

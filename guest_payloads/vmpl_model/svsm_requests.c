@@ -19,6 +19,7 @@ void svsm_isr(const struct isr_frame *frame)
 	u64 ghcb_msr;
 
 	self->irqs[frame->vector]++;
+	self->irqs_taken++;
 	if (frame->vector == NMI_VECTOR)
 		return;
 	if (frame->vector < FIRST_IRQ_VECTOR)
@@ -92,18 +93,21 @@ static void serve(struct svsm_cpu *self)
 }
 
 /*
- * Sleep until the guest of this CPU has called. The guest's AP_CREATION starts a sleeping CPU's guest; a Run-VMPL that
+ * Sleep until the guest of this CPU has called, or the hypervisor runs VMPL0 for no reason that shows. After an own
+ * interrupt there is nothing to ask for: the guest's AP_CREATION starts a sleeping CPU's guest, and a Run-VMPL that
  * came before it, between CREATE_VCPU and AP_CREATION, would be refused.
  */
 static void wait_for_guest(struct svsm_cpu *self)
 {
 	struct svsm_ca *ca;
+	u64 taken;
 
 	do {
+		taken = READ_ONCE(self->irqs_taken);
 		sti_hlt();
 		cli();
 		ca = READ_ONCE(self->guest_ca);
-	} while (!ca || !READ_ONCE(ca->call_pending));
+	} while (!ca || (!READ_ONCE(ca->call_pending) && READ_ONCE(self->irqs_taken) != taken));
 }
 
 void svsm_request_loop(struct svsm_cpu *self)
