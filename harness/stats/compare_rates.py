@@ -1,6 +1,6 @@
 """Compare two failure rates that were counted with fixed numbers of boots: an exact test, and an exact interval.
 
-The test is Boschloo's ("Raised conditional level of significance for the 2×2-table when testing the equality of two
+The test is Boschloo's ("Raised conditional level of significance for the 2 x 2 table when testing the equality of two
 probabilities", Statistica Neerlandica 24, 1970), which is never weaker than Fisher's; where an arm has so many boots
 that it would take seconds, Fisher's own, which the numbers make as good.
 

@@ -1,4 +1,4 @@
-"""Make the times of boots on a machine that other people use: it drifts, its noise remembers, and it has bad moments."""
+"""Make the times of boots on a busy machine: it drifts, its noise remembers, and it has bad moments."""
 
 import numpy as np
 

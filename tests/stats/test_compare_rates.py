@@ -51,7 +51,7 @@ def test_at_no_difference_it_is_barnards_test(bad_a: int, boots_a: int, bad_b: i
     table = [[bad_b, bad_a], [boots_b - bad_b, boots_a - bad_a]]
     theirs = barnard_exact(table, alternative="greater", pooled=True, n=256).pvalue
     # Both search the worst case; the greater one has found more of it.
-    assert theirs * (1 - 1e-6) <= _probability(bad_a, boots_a, bad_b, boots_b, 0.0) <= theirs * 1.001
+    assert theirs * (1 - 1e-4) <= _probability(bad_a, boots_a, bad_b, boots_b, 0.0) <= theirs * 1.001
 
 
 @pytest.mark.parametrize(
