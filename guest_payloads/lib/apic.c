@@ -87,14 +87,31 @@ void apic_send_init_sipi(unsigned page)
 	icr_write(0, APIC_DEST_ALLBUT | APIC_INT_ASSERT | APIC_DM_STARTUP | page);
 }
 
+void apic_restart(unsigned cpu, unsigned page)
+{
+	icr_write(cpu << 24, APIC_INT_ASSERT | APIC_DM_INIT);
+	clock_spin_us(200);
+	icr_write(cpu << 24, APIC_INT_ASSERT | APIC_DM_STARTUP | page);
+}
+
+void apic_send(unsigned cpu, unsigned vector)
+{
+	icr_write(cpu << 24, APIC_INT_ASSERT | vector);
+}
+
 void apic_kick(unsigned cpu)
 {
-	icr_write(cpu << 24, APIC_INT_ASSERT | HOST_VECTOR_KICK);
+	apic_send(cpu, HOST_VECTOR_KICK);
 }
 
 void apic_kick_self(void)
 {
 	apic_write(APIC_ICR_LOW, APIC_DEST_SELF | APIC_INT_ASSERT | HOST_VECTOR_KICK);
+}
+
+void apic_timer_vector(unsigned vector)
+{
+	apic_write(APIC_LVTT, vector);
 }
 
 void apic_timer_start(u32 ticks)

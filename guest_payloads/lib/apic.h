@@ -23,10 +23,17 @@ void apic_eoi(void);
  * stays in the IRR and this write finds it.
  */
 void apic_reassess(void);
+/* Start every other CPU at page * 4096. */
 void apic_send_init_sipi(unsigned page);
+/* Start one CPU again, whatever it does. */
+void apic_restart(unsigned cpu, unsigned page);
+/* Send a fixed interrupt to one CPU, also to the own. */
+void apic_send(unsigned cpu, unsigned vector);
 void apic_kick(unsigned cpu);
 /* Leaves the high half of the ICR alone, so an NMI handler may do it in the middle of apic_kick(). */
 void apic_kick_self(void);
+/* Choose what the timer interrupts with; apic_enable() sets HOST_VECTOR_TIMER. */
+void apic_timer_vector(unsigned vector);
 /* Start the one-shot timer; 0 stops it. */
 void apic_timer_start(u32 ticks);
 u32 apic_timer_left(void);

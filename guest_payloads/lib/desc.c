@@ -3,6 +3,7 @@
 
 #define IDT_INTERRUPT_GATE 0x8e00	/* present, DPL 0, type Eh: AMD APM volume 2, 4.8.4 */
 #define TSS_BYTES 104
+#define TSS_BUSY (2ull << 40)	/* 4.8.3 */
 
 static struct idt_entry host_idt[256];
 
@@ -51,6 +52,8 @@ void desc_load(unsigned cpu)
 	struct descriptor_pointer gdt_pointer = desc_gdt();
 	struct descriptor_pointer idt_pointer = {sizeof(host_idt) - 1, (u64)host_idt};
 
+	/* LTR refuses a task segment that is busy, which it is when a CPU is started again. */
+	gdt[4 + 2 * cpu] &= ~TSS_BUSY;
 	__asm__ volatile("lgdt %0" ::"m"(gdt_pointer));
 	__asm__ volatile("lidt %0" ::"m"(idt_pointer));
 	__asm__ volatile("ltr %w0" ::"r"(SELECTOR_TSS + 16 * cpu));

@@ -18,8 +18,13 @@ void pic_mask_all(void)
 	outb(PIC_SLAVE_MASK, 0xff);
 }
 
-void ioapic_route_to_boot_cpu(unsigned pin, unsigned vector)
+void ioapic_set_route(unsigned pin, unsigned vector, unsigned cpu)
 {
-	write_register(IOAPIC_REG_REDIR + 2 * pin + 1, 0);
+	write_register(IOAPIC_REG_REDIR + 2 * pin + 1, cpu << 24);
 	write_register(IOAPIC_REG_REDIR + 2 * pin, vector);
+}
+
+void ioapic_mask(unsigned pin)
+{
+	write_register(IOAPIC_REG_REDIR + 2 * pin, IOAPIC_REDIR_MASKED);
 }

@@ -18,7 +18,8 @@
 #define KEYBOARD_GSI 1
 
 void pic_mask_all(void);
-/* Send pin `pin`, edge, to a vector of the boot CPU. */
-void ioapic_route_to_boot_cpu(unsigned pin, unsigned vector);
+/* Send pin `pin`, edge, to a vector of one CPU. */
+void ioapic_set_route(unsigned pin, unsigned vector, unsigned cpu);
+void ioapic_mask(unsigned pin);
 
 #endif

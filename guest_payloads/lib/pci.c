@@ -25,3 +25,18 @@ int pci_find(u16 vendor, u16 device)
 			return i;
 	return -1;
 }
+
+unsigned pci_find_capability(unsigned device, u8 id)
+{
+	/* Each is four bytes or more of the 192 behind the header, so that a ring of them ends too. */
+	unsigned at = pci_read(device, PCI_CAPABILITIES) & 0xfc;
+
+	for (unsigned i = 0; at && i < 48; i++) {
+		u32 header = pci_read(device, at);
+
+		if ((header & 0xff) == id)
+			return at;
+		at = header >> 8 & 0xfc;
+	}
+	return 0;
+}

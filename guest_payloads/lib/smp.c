@@ -13,12 +13,15 @@
 #define FW_CFG_DATA 0x511
 #define FW_CFG_NB_CPUS 0x05
 
+#define LONGEST_START_US 10000000
+
 unsigned cpu_count;
 
 extern char ap_trampoline[], ap_trampoline_end[];
 void ap_main(unsigned cpu);
 
 static u64 cpu_numbers[MAX_CPUS];
+/* Starts so far: a CPU that comes again counts again. */
 static unsigned cpus_online;
 static void (*ap_run)(unsigned cpu);
 
@@ -45,9 +48,28 @@ void ap_main(unsigned cpu)
 	ap_run(cpu);
 }
 
+static bool await_online(unsigned wanted)
+{
+	u64 deadline = rdtsc() + clock_us_to_tsc(LONGEST_START_US);
+
+	while (__atomic_load_n(&cpus_online, __ATOMIC_ACQUIRE) != wanted) {
+		if (rdtsc() > deadline)
+			return false;
+		pause();
+	}
+	return true;
+}
+
+bool smp_restart(unsigned cpu)
+{
+	unsigned wanted = __atomic_load_n(&cpus_online, __ATOMIC_ACQUIRE) + 1;
+
+	apic_restart(cpu, AP_TRAMPOLINE_PA / PAGE_SIZE);
+	return await_online(wanted);
+}
+
 void smp_start(void (*run)(unsigned cpu))
 {
-	u64 deadline;
 
 	outw(FW_CFG_SELECTOR, FW_CFG_NB_CPUS);
 	cpu_count = inb(FW_CFG_DATA);
@@ -62,11 +84,7 @@ void smp_start(void (*run)(unsigned cpu))
 		return;
 	memcpy((void *)AP_TRAMPOLINE_PA, ap_trampoline, ap_trampoline_end - ap_trampoline);
 	apic_send_init_sipi(AP_TRAMPOLINE_PA / PAGE_SIZE);
-	deadline = rdtsc() + clock_us_to_tsc(10000000);
-	while (__atomic_load_n(&cpus_online, __ATOMIC_ACQUIRE) != cpu_count) {
-		if (rdtsc() > deadline)
-			bail_out("%u of %u CPUs came up in 10 s; APIC ids must be 0 to n-1: use -smp n,sockets=n",
-				 cpus_online, cpu_count);
-		pause();
-	}
+	if (!await_online(cpu_count))
+		bail_out("%u of %u CPUs came up in 10 s; APIC ids must be 0 to n-1: use -smp n,sockets=n", cpus_online,
+			 cpu_count);
 }

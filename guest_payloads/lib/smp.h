@@ -13,5 +13,7 @@ void smp_set_cpu(unsigned cpu);
 unsigned smp_cpu(void);
 /* Start the other CPUs in `run(cpu)`; returns when all are there. */
 void smp_start(void (*run)(unsigned cpu));
+/* Start one CPU again, in the `run` of smp_start(); false when it did not come in 10 s. */
+bool smp_restart(unsigned cpu);
 
 #endif

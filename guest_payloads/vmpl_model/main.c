@@ -72,7 +72,7 @@ void boot_main(const struct hvm_start_info *info)
 	for (unsigned cpu = 0; cpu < cpu_count; cpu++)
 		vcpu_init(cpu);
 	launch_svsm();
-	ioapic_route_to_boot_cpu(KEYBOARD_GSI, HOST_VECTOR_KEYBOARD);
+	ioapic_set_route(KEYBOARD_GSI, HOST_VECTOR_KEYBOARD, 0);
 	__atomic_store_n(&monitor_ready, true, __ATOMIC_RELEASE);
 	monitor_run(0);
 }

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+/* The command line (-append). README.md has the grammar; a word that is not in it stops the payload. */
+#ifndef OPTIONS_H
+#define OPTIONS_H
+
+#include "text.h"
+
+struct options {
+	u64 await_ms;
+	struct span plan;
+};
+
+extern struct options options;
+
+/* Parse or bail out. */
+void options_parse(const char *command_line);
+
+#endif
