@@ -8,11 +8,14 @@ line means different things. Every rule that the counting in :mod:`harness.evide
 
 from __future__ import annotations
 
+import mmap
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
 __all__ = [
+    "PLANE_SYMBOLS",
     "RULES",
     "Completion",
     "Detection",
@@ -24,6 +27,7 @@ __all__ = [
     "MsrAnswer",
     "Source",
     "detect",
+    "offered_features",
     "rules_of",
 ]
 
@@ -224,6 +228,16 @@ class Detection:
 
 # GHCB specification, hypervisor features: bit 5 is multi-VMPL.
 _MULTI_VMPL = 1 << 5
+#: The names in /proc/kallsyms that tell planes apart; either may be inlined, so the lack of one proves nothing.
+PLANE_SYMBOLS = frozenset({"kvm_request_plane_switch", "kvm_vcpu_select_plane"})
+# COCONUT-SVSM kernel/src/sev/ghcb.rs, at an early start on a host without multi-VMPL.
+_OFFERED = re.compile(rb"hypervisor GHCB features not available: present=0x([0-9a-fA-F]{1,8})")
+
+
+def offered_features(console: bytes | mmap.mmap) -> int | None:
+    """Return the GHCB features that the host offered, if the guest's console complains of them; None if not."""
+    match = _OFFERED.search(console)
+    return None if match is None else int(match[1], 16)
 
 
 def detect(facts: KernelFacts) -> Detection:

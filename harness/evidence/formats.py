@@ -29,11 +29,15 @@ class FieldFormat:
 
 @dataclass(frozen=True, slots=True)
 class Printed:
-    """Hold one conversion of the print format: the word before it, the conversion, and the fields it prints."""
+    """Hold one conversion of the print format: the word before it, the conversion, and the fields it prints.
+
+    ``optional`` is the text of a ``%s`` that prints it or nothing (``[immediate exit]``), empty for all others.
+    """
 
     label: str
     conversion: str
     fields: tuple[str, ...]
+    optional: str = ""
 
     @property
     def bare_hexadecimal(self) -> bool:
@@ -63,6 +67,7 @@ _PRINT = re.compile(r'^print fmt: "(?P<text>(?:[^"\\]|\\.)*)"(?:, (?P<arguments>
 _CONVERSION = re.compile(r"%[-#0 +]*\d*(?:\.\d+)?(?:hh|h|ll|l|z)?[diuxXscp]")
 _LABEL = re.compile(r"([A-Za-z_][\w ]*?)[ =:]+(?:0x)?$")
 _RECORD = re.compile(r"REC->(\w+)")
+_OPTIONAL = re.compile(r'\? "([^"]+)" : ""$')
 
 
 def parse_formats(text: str) -> dict[str, EventFormat]:
@@ -95,8 +100,14 @@ def _conversions(text: str, arguments: str) -> Iterable[Printed]:
         # What the reader sees before the value; an earlier conversion ends it.
         before = re.split(_CONVERSION, plain[: match.start()])[-1]
         label = _LABEL.search(before)
-        fields = tuple(dict.fromkeys(_RECORD.findall(given[number]))) if number < len(given) else ()
-        yield Printed(label[1].strip() if label else "", match[0], fields)
+        argument = given[number] if number < len(given) else ""
+        optional = _OPTIONAL.search(argument)
+        yield Printed(
+            label[1].strip() if label else "",
+            match[0],
+            tuple(dict.fromkeys(_RECORD.findall(argument))),
+            optional[1] if optional else "",
+        )
 
 
 # Commas inside calls, braces and strings do not separate arguments.
@@ -132,7 +143,7 @@ def unfamiliar(formats: Iterable[EventFormat]) -> tuple[str, ...]:
     for known in formats:
         if known.name not in KNOWN_EVENTS:
             continue
-        decoded = decode_text(known.name, _CONVERSION.sub(_sample, known.text.replace("%%", "%")))
+        decoded = decode_text(known.name, _sample_line(known))
         if decoded is None:
             sentences.append(f"{known.name}: the decoder cannot read {known.text!r}")
         elif not decoded.familiar:
@@ -145,11 +156,20 @@ def unfamiliar(formats: Iterable[EventFormat]) -> tuple[str, ...]:
     return tuple(sentences)
 
 
-def _sample(match: re.Match[str]) -> str:
+def _sample_line(known: EventFormat) -> str:
+    printed = iter(known.printed)
+    plain = known.text.replace("%%", "\0\0")
+    return _CONVERSION.sub(lambda match: _sample(match, next(printed)), plain).replace("\0\0", "%")
+
+
+def _sample(match: re.Match[str], printed: Printed) -> str:
     conversion = match[0]
     if conversion.endswith("s"):
+        if printed.optional:
+            return printed.optional
         # A string glued to what stands before it is an optional suffix, such as " [reinjected]".
         before = match.string[match.start() - 1 : match.start()]
         return "" if before.isalnum() or before == ")" else "word"
     digits = re.search(r"0(\d+)", conversion)
-    return _SAMPLES[conversion[-1]].rjust(int(digits[1]) if digits else 1, "0")
+    number = _SAMPLES[conversion[-1]].rjust(int(digits[1]) if digits else 1, "0")
+    return f"0x{number}" if "#" in conversion else number

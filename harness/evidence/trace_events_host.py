@@ -15,12 +15,15 @@ __all__ = [
     "GaLog",
     "HaltPoll",
     "HostFields",
+    "Hypercall",
     "IncompleteIpi",
     "InhibitChanged",
     "IrteUpdate",
     "KickSlowpath",
+    "Mmio",
     "Msr",
     "PageFault",
+    "Pio",
     "RmpFault",
     "UnacceleratedAccess",
     "VcpuWakeup",
@@ -159,6 +162,41 @@ class DoorbellAvic(NamedTuple):
     extra: Extra = ()
 
 
+class Hypercall(NamedTuple):
+    """``kvm_hypercall``: VMMCALL or VMCALL; has no vCPU, the line's PID tells it."""
+
+    nr: int
+    a0: int
+    a1: int
+    a2: int
+    a3: int
+    extra: Extra = ()
+
+
+class Pio(NamedTuple):
+    """``kvm_pio``: an access to an I/O port; ``val`` is the first of ``repeats`` values. No vCPU, as above.
+
+    ``repeats`` is printed as count, which tuples have as a method.
+    """
+
+    access: str
+    port: int
+    size: int
+    repeats: int
+    val: int
+    extra: Extra = ()
+
+
+class Mmio(NamedTuple):
+    """``kvm_mmio``: an emulated access to memory that is a device's; ``access`` may be unsatisfied-read."""
+
+    access: str
+    len: int
+    gpa: int
+    val: int
+    extra: Extra = ()
+
+
 HostFields = (
     RmpFault
     | PageFault
@@ -173,4 +211,7 @@ HostFields = (
     | GaLog
     | KickSlowpath
     | DoorbellAvic
+    | Hypercall
+    | Pio
+    | Mmio
 )

@@ -121,6 +121,16 @@ _TEMPLATES: dict[str, tuple[type, str]] = {
     "kvm_avic_ga_log": (host.GaLog, r"vmid=<vmid:u>, vcpuid=<vcpu:u>"),
     "kvm_avic_kick_vcpu_slowpath": (host.KickSlowpath, r"icrh:icrl=0x<icrh:x>:<icrl:x>, index=<table_index:u>"),
     "kvm_avic_doorbell": (host.DoorbellAvic, r"vcpuid=<vcpu:u>, apicid=<apicid:u>"),
+    "kvm_hypercall": (
+        host.Hypercall,
+        r"nr 0x<nr:x> a0 0x<a0:x> a1 0x<a1:x> a2 0x<a2:x> a3 0x<a3:x>",
+    ),
+    # The dots say that there were more values than the one that is printed.
+    "kvm_pio": (
+        host.Pio,
+        r"pio_<access:w> at 0x<port:x> size <size:u> count <repeats:u> val 0x<val:x>(?: \(\.\.\.\))?",
+    ),
+    "kvm_mmio": (host.Mmio, r"mmio <access:w> len <len:u> gpa 0x<gpa:x> val 0x<val:x>"),
     "vmpl_model_mark": (ev.Mark, r"step=<step:w> <edge:w>"),
     "tracing_mark_write": (ev.Mark, r"<:prefix>step=<step:w> <edge:w>"),
     "vmpl_model_trace_end": (ev.TraceEnd, r"lines=<lines:u>"),

@@ -2,7 +2,16 @@ from __future__ import annotations
 
 import pytest
 
-from harness.evidence.flavour import RULES, Completion, Flavour, IrqVmpl, KernelFacts, detect, rules_of
+from harness.evidence.flavour import (
+    RULES,
+    Completion,
+    Flavour,
+    IrqVmpl,
+    KernelFacts,
+    detect,
+    offered_features,
+    rules_of,
+)
 
 
 @pytest.mark.parametrize(
@@ -46,3 +55,9 @@ def test_every_flavour_has_rules_with_a_source() -> None:
 def test_only_roy_prints_completed_switches() -> None:
     assert [f for f in Flavour if rules_of(f).completion is Completion.EVENT] == [Flavour.ROY]
     assert [f for f in Flavour if rules_of(f).irq_vmpl is IrqVmpl.FIELD] == [Flavour.PLANES_617]
+
+
+def test_what_the_host_offered_is_read_from_the_guests_complaint() -> None:
+    said = b"Required hypervisor GHCB features not available: present=0x3, required=0x23, missing=0x20\r\n"
+    assert detect(KernelFacts(ghcb_features=offered_features(said))).flavour is Flavour.MAINLINE
+    assert offered_features(b"Linux version 6.12\n") is None

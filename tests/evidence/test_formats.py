@@ -67,6 +67,20 @@ def test_planes_617_and_roy_are_familiar_and_detected_by_their_fields() -> None:
     assert unfamiliar(parse_formats(roy).values()) == ()
 
 
+def test_optional_words_and_the_sign_of_a_base_are_understood() -> None:
+    head = "ID: 7\nformat:\n\n"
+    pio = (
+        "name: kvm_pio\n" + head + 'print fmt: "pio_%s at 0x%x size %d count %d val 0x%x %s", REC->rw ? "write" : '
+        '"read", REC->port, REC->size, REC->count, REC->val, REC->count > 1 ? "(...)" : ""\n'
+    )
+    avic = "name: kvm_avic_kick_vcpu_slowpath\n" + head + 'print fmt: "icrh:icrl=%#08x:%08x, index=%u", 1, 2, 3\n'
+    formats = parse_formats(pio + avic)
+    assert unfamiliar(formats.values()) == ()
+    assert [printed.optional for printed in formats["kvm_pio"].printed] == ["", "", "", "", "", "(...)"]
+    odd = parse_formats(pio.replace('"(...)"', '"more"'))
+    assert unfamiliar(odd.values()) == ("kvm_pio: prints what no known flavour prints ()",)
+
+
 @given(st.text(max_size=300))
 def test_no_text_raises(text: str) -> None:
     unfamiliar(parse_formats("name: kvm_eoi\nID: 1\n" + text).values())

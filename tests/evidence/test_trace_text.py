@@ -59,6 +59,10 @@ EXPECTED: dict[str, list[Fields]] = {
         ev.KvmExit(1, "vmgexit", 0, 0, 0xFF, 0, 0, 0x400),
         host.IrteUpdate("on", 42, 1, 0x18, 0x22),
         ev.UserspaceExit("error", -22),
+        host.Hypercall(42, 1, 0, 0, 0xFFFFFFFFFFFFFFFF),
+        host.Pio("write", 0xF4, 1, 1, 0x10),
+        host.Pio("read", 0x1F0, 2, 256, 0),
+        host.Mmio("unsatisfied-read", 4, 0xFEC00000, 0),
     ],
     "roy.trace": [
         ev.KvmEntry(1, 0, vcpu_vmpl=2, current_vmpl=2, target_vmpl=2),

@@ -1,0 +1,43 @@
+"""What a host's log says of its guests, and of itself."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.classify.host_kernel import find_in_log, hurts, in_words
+
+OOPS = b"""\
+[ 5000.100000] BUG: kernel NULL pointer dereference, address: 0000000000000008
+[ 5000.100001] #PF: supervisor read access in kernel mode
+[ 5000.100002] Oops: 0000 [#1] PREEMPT SMP NOPTI
+[ 5000.100003] RIP: 0010:svm_vcpu_run+0x1f/0x5e0 [kvm_amd]
+"""
+WARNING = b"[ 12.5] WARNING: CPU: 3 PID: 411 at virt/kvm/kvm_main.c:4412 kvm_plane_ioctl+0x1f/0x30 [kvm]\n"
+
+
+@pytest.mark.parametrize(
+    ("log", "words", "hurt"),
+    [
+        (b"[ 1.0] SEV-ES guest requested termination: 0x0:0x0\n", "SVSM sends after a panic", False),
+        (b"[ 1.0] kvm_amd: SEV-ES guest requested termination: 0x1:0x2\n", "(PVALIDATE failed)", False),
+        (b"[ 1.0] SEV-ES guest requested termination: 0x1f:0x2\n", "not in the table", False),
+        (b"[ 1.0] SEV-ES guest requested termination: reason 0x2 info 0x0\n", "reason 0x2 info 0x0", False),
+        (
+            b"[ 1.0] kvm [77]: vcpu0, guest rIP: 0x0 vmgexit: exit code 0x80000018 is not valid\n",
+            "exit code 0x80000018 is not valid",
+            False,
+        ),
+        (OOPS, "NULL pointer dereference", True),
+        (WARNING, "kvm_main.c:4412", True),
+        (b"[ 9.0] watchdog: BUG: soft lockup - CPU#3 stuck for 22s! [qemu-system-x86:77]\n", "soft lockup", True),
+    ],
+)
+def test_what_is_found_and_whether_it_hurts(log: bytes, words: str, hurt: bool) -> None:
+    found = find_in_log(b"[ 0.1] usb 1-1: new device\n" + log)
+    assert found, "nothing found"
+    assert any(words in in_words(one) for one in found), [in_words(one) for one in found]
+    assert any(hurts(one) for one in found) is hurt
+
+
+def test_an_ordinary_log_has_nothing() -> None:
+    assert find_in_log(b"[ 1.0] br0: port 1(tap0) entered forwarding state\n") == ()
