@@ -81,7 +81,7 @@ def plan_boot(
 
 
 def _accel(platform: Platform, setting: Setting, kvm: KvmAnswer) -> Accel:
-    if platform in (Platform.SNP, Platform.SVSM):
+    if platform in (Platform.SNP, Platform.SVSM, Platform.NOCC):
         raise Unsupported("launching SNP guests is not built yet")
     if platform is Platform.KVM or (platform is Platform.MODEL and setting.machine.accel == "kvm"):
         if not kvm.usable:

@@ -17,6 +17,7 @@ from harness.cli.exit_status import ExitStatus
 from harness.cli.options import Format, Results
 from harness.cli.table import one_line, terminal_width
 from harness.doctor import Finding, Report, State, examine
+from harness.scenario.model import Platform
 
 __all__ = ["doctor", "render"]
 
@@ -94,7 +95,9 @@ def _group(findings: Sequence[Finding], width: int) -> Iterator[str]:
 def _matters(finding: Finding) -> str:
     if not finding.grades:
         return finding.means
-    return f"{finding.grades[0]}{'+' if len(finding.grades) > 1 else ''}: {finding.means}"
+    best = [grade for grade in Platform if grade.rank >= finding.grades[0].rank]
+    named = f"{finding.grades[0]}+" if len(best) == len(finding.grades) > 1 else ", ".join(finding.grades)
+    return f"{named}: {finding.means}"
 
 
 def _fixes(report: Report, width: int) -> Iterator[str]:

@@ -16,6 +16,7 @@ __all__ = [
     "FROM_TCG",
     "MODEL",
     "SVSM",
+    "WITH_IGVM",
     "Answer",
     "AskedOf",
     "Check",
@@ -101,7 +102,9 @@ SVSM = frozenset({Platform.SVSM})
 FROM_SNP = SVSM | {Platform.SNP}
 FROM_KVM = FROM_SNP | {Platform.KVM}
 FROM_TCG = FROM_KVM | {Platform.TCG}
-ALL = FROM_TCG | MODEL
+# COCONUT without SNP needs an IGVM file and a QEMU that loads it, and nothing of what a Linux guest needs.
+WITH_IGVM = SVSM | {Platform.NOCC}
+ALL = FROM_TCG | MODEL | {Platform.NOCC}
 
 
 @dataclass(frozen=True, slots=True)

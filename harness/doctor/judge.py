@@ -33,8 +33,10 @@ def judge(snapshot: HostSnapshot, checks: Sequence[Check] = CHECKS) -> Report:
     kind = _kind(snapshot)
     findings = tuple(_find(check, snapshot, kind) for check in checks)
     blocked = {grade for finding in findings for grade in finding.blocks}
-    best = max((grade for grade in Platform if grade not in blocked), key=lambda grade: grade.rank, default=None)
-    above = [grade for grade in Platform if best is None or grade.rank > best.rank]
+    # nocc is beside the ladder: it asks for an IGVM file, not for a better host.
+    ladder = [grade for grade in Platform if grade is not Platform.NOCC]
+    best = max((grade for grade in ladder if grade not in blocked), key=lambda grade: grade.rank, default=None)
+    above = [grade for grade in ladder if best is None or grade.rank > best.rank]
     wanted = above[0] if above else None
     return Report(findings, best, wanted, None if wanted is None else _first(findings, wanted))
 

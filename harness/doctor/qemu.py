@@ -5,7 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from harness.doctor.finding import ALL, FROM_SNP, SVSM, Answer, AskedOf, Check, Group, lacks, note, ok, unknown
+from harness.doctor.finding import (
+    ALL,
+    FROM_SNP,
+    SVSM,
+    WITH_IGVM,
+    Answer,
+    AskedOf,
+    Check,
+    Group,
+    lacks,
+    note,
+    ok,
+    unknown,
+)
 from harness.doctor.flavour import flavour_of
 from harness.doctor.snapshot import HostSnapshot, QemuFacts, Unreadable
 from harness.evidence.flavour import Flavour
@@ -105,7 +118,7 @@ CHECKS = (
         "igvm-cfg",
         "COCONUT is an IGVM file",
         partial(_with, partial(_type, "igvm-cfg")),
-        SVSM,
+        WITH_IGVM,
         decides=True,
         fix=_IGVM_QEMU,
     ),
@@ -114,7 +127,7 @@ CHECKS = (
         "machine igvm-cfg",
         "gives the machine its IGVM file",
         partial(_with, partial(_property, "igvm-cfg")),
-        SVSM,
+        WITH_IGVM,
         decides=True,
         fix=_IGVM_QEMU,
     ),

@@ -11,7 +11,8 @@ from pydantic import Field
 
 from harness.errors import Problem, ScenarioError
 from harness.scenario.base import Model
-from harness.scenario.contradictions import accel_on
+from harness.scenario.confidential import Snp, Svsm
+from harness.scenario.contradictions import accel_on, sections_of
 from harness.scenario.expectation import Expectation
 from harness.scenario.merge import merge, put
 from harness.scenario.model import Guest, Machine, Payload, Platform, Stability
@@ -19,6 +20,7 @@ from harness.scenario.nodes import MappingNode, Mark, Node, ScalarNode, describe
 from harness.scenario.resolve import absent, resolve
 from harness.scenario.scalars import guess
 from harness.scenario.setting import Scenario, Setting, Variant
+from harness.scenario.snp_contradictions import SVSM_PAYLOAD
 from harness.scenario.source import read_source
 from harness.scenario.substitute import Variables, substitute
 from harness.scenario.suggest import did_you_mean, listed
@@ -28,7 +30,7 @@ from harness.scenario.variants import SECTIONS, Axis, Point, expand, key_path, r
 __all__ = ["KEYS", "OVERRIDABLE", "Head", "load_scenario"]
 
 #: What a platform may say differently.
-OVERRIDABLE = ("machine", "guest", "payload", "steps", "expect", "timeout")
+OVERRIDABLE = ("machine", "guest", "payload", "snp", "svsm", "steps", "expect", "timeout")
 #: Every key of a scenario, in the order in which a reader wants them.
 KEYS = ("name", "about", "tags", "vars", "matrix", "platforms", *OVERRIDABLE, "stability")
 _RESOLVED = (*OVERRIDABLE, "stability")
@@ -36,6 +38,8 @@ _SECTION_MODELS: Mapping[str, type[Model]] = {
     "machine": Machine,
     "guest": Guest,
     "payload": Payload,
+    "snp": Snp,
+    "svsm": Svsm,
     "stability": Stability,
 }
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
@@ -152,6 +156,13 @@ class _Loading:
                 near = f" (it belongs under {home})" if home is not None else did_you_mean(key.text, known)
                 self._say(key.mark, f"unknown key {key.text!r} in {where}{near}; allowed: {listed(known)}")
 
+    def _refuse_foreign(self, node: MappingNode, platform: Platform) -> None:
+        for name in ("snp", "svsm"):
+            key = node.key(name)
+            if key is not None and name not in sections_of(platform) and not absent(node.get(name)):
+                having = listed(other for other in Platform if name in sections_of(other))
+                self._say(key.mark, f"{name} means nothing on platform {platform}; it is for {having}")
+
     def _mapping(self, name: str) -> MappingNode:
         node = self._tree.get(name)
         if isinstance(node, MappingNode):
@@ -199,6 +210,7 @@ class _Loading:
                 self._say(key.mark, f"unknown platform {key.text!r}{near}; platforms: {listed(Platform)}")
             elif isinstance(value, MappingNode):
                 self._refuse_unknown(value, OVERRIDABLE, f"platforms.{key.text}")
+                self._refuse_foreign(value, Platform(key.text))
                 over = MappingNode(_only(value, OVERRIDABLE), value.mark)
                 found[Platform(key.text)] = (key.mark, _payload_spelled_out(over))
             elif absent(value):
@@ -231,6 +243,7 @@ class _Loading:
                 if _has_section(tree, path):
                     tree = put(tree, path, value)
                     variables.used.add(name)
+            tree = _sections_for(tree, platform)
             unknown: list[Problem] = []
             resolved = substitute(tree, variables, unknown)
             assert isinstance(resolved, MappingNode)
@@ -281,6 +294,20 @@ def _payload_spelled_out(node: MappingNode) -> MappingNode:
         ),
         node.mark,
     )
+
+
+# The sections of SNP stand in the base for all platforms that have them, and mean nothing on the others. Without SNP an
+# SVSM starts no guest.
+def _sections_for(tree: MappingNode, platform: Platform) -> MappingNode:
+    needed = sections_of(platform)
+    for name in ("snp", "svsm"):
+        if name not in needed:
+            tree = tree.without(name)
+        elif absent(tree.get(name)):
+            tree = put(tree, (name,), MappingNode((), tree.mark))
+    if platform is Platform.NOCC and absent(tree.get("guest")) and absent(tree.get("payload")):
+        tree = put(tree, ("payload", "image"), ScalarNode(SVSM_PAYLOAD, SVSM_PAYLOAD, tree.mark))
+    return tree
 
 
 # --set guest.kernel=… is for the scenarios that boot Linux, and must not turn a payload's into nonsense.

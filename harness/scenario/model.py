@@ -14,13 +14,16 @@ from pydantic import AfterValidator, Field, WithJsonSchema, field_validator, mod
 from harness.scenario.base import Model
 from harness.scenario.quantities import Bytes, GuestPath, Rate
 
-__all__ = ["Guest", "Machine", "Payload", "Platform", "Stability"]
+__all__ = ["Guest", "Machine", "Payload", "Pflash", "Platform", "Stability"]
 
 
 class Platform(StrEnum):
     """Name what a verdict rests on, weakest first; a pass on one is never shown as a pass on another."""
 
     MODEL = "model"
+    #: An SVSM without SNP (COCONUT's --nocc): the real SVSM, but no VMPL below it and no guest above. It stands below
+    #: tcg, because nothing that it shows is about a guest, and far below snp and svsm, because nothing is about SNP.
+    NOCC = "nocc"
     TCG = "tcg"
     KVM = "kvm"
     SNP = "snp"
@@ -43,6 +46,17 @@ def _device(value: str) -> str:
 
 
 _Device = Annotated[str, AfterValidator(_device)]
+
+
+class Pflash(Model):
+    """Name firmware in flash, such as OVMF; neither file is ever written."""
+
+    code: str = Field(min_length=1, description="Path of the code, such as /usr/share/OVMF/OVMF_CODE_4M.fd.")
+    vars: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Path of the variable store; what a boot writes to it is thrown away. Left out: there is none.",
+    )
 
 
 class Machine(Model):
@@ -73,6 +87,7 @@ class Machine(Model):
     firmware: str | None = Field(
         default=None, min_length=1, description="Path of the firmware image (-bios). Left out: QEMU's default."
     )
+    pflash: Pflash | None = Field(default=None, description="Firmware in flash, in place of -bios.")
     devices: tuple[_Device, ...] = Field(
         default=(), description="Further devices, each as the value of one -device: virtio-rng-pci,id=rng0."
     )
@@ -102,6 +117,21 @@ class Guest(Model):
         min_length=1,
         description="Path of the kernel (bzImage). Left out: the newest readable one in /boot, "
         "else the distribution's cloud kernel.",
+    )
+    initrd: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Path of an initramfs that belongs to the system on guest.disk and finds its root; only with "
+        "disk and kernel. Left out: none.",
+    )
+    disk: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Path of a disk image (raw or qcow2) with a system that has cloud-init; it is never written. The "
+        "harness adds a seed with this boot's SSH keys. Left out: the harness's own initramfs.",
+    )
+    disk_format: Literal["auto", "raw", "qcow2"] = Field(
+        default="auto", description="Format of the disk; auto looks at its first bytes."
     )
     modules: str | None = Field(
         default=None,

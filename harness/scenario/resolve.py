@@ -9,6 +9,7 @@ from pydantic import Field
 
 from harness.errors import Problem
 from harness.scenario.base import Model
+from harness.scenario.confidential import Snp, Svsm
 from harness.scenario.contradictions import machine_contradictions, ssh_reason
 from harness.scenario.entries import Entry, read_entries
 from harness.scenario.expectation import Expectation
@@ -16,6 +17,7 @@ from harness.scenario.model import Guest, Machine, Payload, Stability
 from harness.scenario.nodes import ListNode, MappingNode, Mark, Node, ScalarNode, locate
 from harness.scenario.quantities import DurationS
 from harness.scenario.setting import Setting
+from harness.scenario.snp_contradictions import launch_contradictions
 from harness.scenario.steps import STEPS, Step
 from harness.scenario.suggest import did_you_mean, listed
 from harness.scenario.validate import validate
@@ -47,6 +49,8 @@ def resolve(tree: MappingNode, checks: Mapping[str, type[Expectation]], problems
     machine = _section(Machine, tree, "machine", problems) or (Machine() if absent(tree.get("machine")) else None)
     payload = _section(Payload, tree, "payload", problems)
     guest = _section(Guest, tree, "guest", problems)
+    snp = _section(Snp, tree, "snp", problems)
+    svsm = _section(Svsm, tree, "svsm", problems)
     if absent(tree.get("guest")) and absent(tree.get("payload")):
         guest = Guest()
     elif not absent(tree.get("guest")) and not absent(tree.get("payload")):
@@ -60,7 +64,11 @@ def resolve(tree: MappingNode, checks: Mapping[str, type[Expectation]], problems
     if steps is not None:
         _references(expect, steps, problems)
     if machine is not None and len(problems) == sound == before:
-        for path, what in machine_contradictions(machine, guest, payload):
+        found = [
+            *machine_contradictions(machine, guest, payload),
+            *launch_contradictions(machine, guest, payload, snp, svsm),
+        ]
+        for path, what in found:
             problems.append(locate(tree, path)[0].problem(what))
     if len(problems) > before or machine is None or limits is None or steps is None:
         return None
@@ -72,6 +80,8 @@ def resolve(tree: MappingNode, checks: Mapping[str, type[Expectation]], problems
         expect=tuple(entry.value for entry in expect),
         timeout_s=limits.timeout,
         stability=limits.stability,
+        snp=snp,
+        svsm=svsm,
     )
 
 

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from harness.scenario.base import Keyed
+from harness.scenario.confidential import Snp, Svsm
 from harness.scenario.expectation import Expectation
 from harness.scenario.load import KEYS, OVERRIDABLE, Head
 from harness.scenario.model import Guest, Machine, Payload, Platform, Stability
@@ -24,6 +25,7 @@ _VARIABLE = {"$ref": "#/$defs/Variable"}
 _SCALAR = {"type": ["string", "number", "boolean", "null"]}
 _GRADES = {
     Platform.MODEL: "The VMPL model payload: the weakest evidence.",
+    Platform.NOCC: "A real SVSM without SNP: no VMPL below it, no guest above it.",
     Platform.TCG: "Real Linux on a CPU that QEMU emulates.",
     Platform.KVM: "Real KVM without SNP.",
     Platform.SNP: "SEV-SNP.",
@@ -41,7 +43,18 @@ _MATRIX = (
 
 def build_schema(checks: Mapping[str, type[Expectation]]) -> dict[str, Any]:
     """Return the JSON Schema (draft 2020-12) of a scenario file whose ``expect`` knows ``checks``, by key."""
-    kinds: list[type[BaseModel]] = [Machine, Guest, Payload, Stability, Head, Limits, *STEPS.values(), *checks.values()]
+    kinds: list[type[BaseModel]] = [
+        Machine,
+        Guest,
+        Payload,
+        Snp,
+        Svsm,
+        Stability,
+        Head,
+        Limits,
+        *STEPS.values(),
+        *checks.values(),
+    ]
     # By position, not by name: two checks may call their models the same.
     refs, generated = models_json_schema([(kind, "validation") for kind in kinds], ref_template="#/$defs/{model}")
     defs: dict[str, Any] = {name: _untitled(schema) for name, schema in generated["$defs"].items()}
@@ -53,6 +66,8 @@ def build_schema(checks: Mapping[str, type[Expectation]]) -> dict[str, Any]:
     sections: dict[str, Any] = {
         "machine": ref[Machine],
         "guest": _or_null(ref[Guest]),
+        "snp": _or_null(ref[Snp]),
+        "svsm": _or_null(ref[Svsm]),
         "payload": _or_null(ref[Payload], {"type": "string", "description": "The payload's image."}),
         "steps": _one_key_list(STEPS, ref, defs, _ENTRIES["steps"]),
         "expect": _one_key_list(checks, ref, defs, _ENTRIES["expect"]),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from harness.scenario.confidential import Snp, Svsm
 from harness.scenario.expectation import Expectation
 from harness.scenario.model import Guest, Machine, Payload, Platform, Stability
 from harness.scenario.steps import Step
@@ -18,9 +19,10 @@ AxisValue = str | int | float | bool | None
 class Setting:
     """Hold all that one boot needs to know: nothing is left to substitute, merge or default.
 
-    Exactly one of ``guest`` and ``payload`` is not None. ``machine.accel`` agrees with the platform (``auto`` is
-    left only on platform model). ``timeout_s`` is the outer deadline of one boot in seconds. Every step has a
-    ``name``. ``stability`` is None if the scenario asks for one boot.
+    Exactly one of ``guest`` and ``payload`` is not None. ``snp`` is not None on platforms snp and svsm, ``svsm``
+    on svsm and nocc. ``machine.accel`` agrees with the platform (``auto`` is left only on model and nocc).
+    ``timeout_s`` is the outer deadline of one boot in seconds. Every step has a ``name``.
+    ``stability`` is None if the scenario asks for one boot.
     """
 
     machine: Machine
@@ -30,6 +32,8 @@ class Setting:
     expect: tuple[Expectation, ...]
     timeout_s: float
     stability: Stability | None
+    snp: Snp | None = None
+    svsm: Svsm | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,8 @@ def dump_setting(setting: Setting) -> dict[str, JsonValue]:
         "machine": _dump(setting.machine),
         "guest": _dump(setting.guest),
         "payload": _dump(setting.payload),
+        "snp": _dump(setting.snp),
+        "svsm": _dump(setting.svsm),
         "steps": _entries(setting.steps),
         "expect": _entries(setting.expect),
         "timeout": exact_duration(setting.timeout_s),

@@ -87,7 +87,7 @@ def test_an_snp_host_is_one_for_its_ordinary_users_too() -> None:
 
 
 def test_nothing_about_snp_is_in_the_way_of_an_emulated_cpu() -> None:
-    snp = {Platform.SNP, Platform.SVSM}
+    snp = {Platform.SNP, Platform.SVSM, Platform.NOCC}
     blocked = {found.name: set(found.blocks) for found in judge(host("container")).findings if found.blocks}
     assert all(grades <= snp | {Platform.KVM} for grades in blocked.values())
     assert {"/dev/kvm", "KVM runs Linux"} == {name for name, grades in blocked.items() if Platform.KVM in grades}
@@ -198,3 +198,14 @@ def test_what_is_unreadable_is_never_ok(name: str) -> None:
     blank = judge(HostSnapshot())
     assert blank.best is None
     assert {found.name for found in blank.findings if found.state is State.OK} <= {"container"}
+
+
+def test_nocc_asks_for_an_igvm_file_only_and_is_no_step_of_the_ladder() -> None:
+    report = judge(host("container"))
+    assert {found.name for found in report.findings if Platform.NOCC in found.blocks} == {
+        "igvm-cfg",
+        "machine igvm-cfg",
+    }
+    assert (report.best, report.next) == (Platform.TCG, Platform.KVM)
+    below = judge(replace(host("container"), guest_tools=Unreadable("no busybox")))
+    assert (below.best, below.next) == (Platform.MODEL, Platform.TCG)

@@ -9,16 +9,16 @@ from .sample import HEAD, problems
 WRONG = [
     ("- a", ["s.yaml:1:1: a scenario must be a mapping with name and about, not a list"]),
     ("nme: x\nabout: y", [
-        "s.yaml:1:1: unknown key 'nme' in a scenario (did you mean 'name'?); allowed: name, about, tags, vars, matrix, platforms, machine, guest, payload, steps, expect, timeout, stability",
+        "s.yaml:1:1: unknown key 'nme' in a scenario (did you mean 'name'?); allowed: name, about, tags, vars, matrix, platforms, machine, guest, payload, snp, svsm, steps, expect, timeout, stability",
         "s.yaml:1:1: a scenario needs the key 'name': Name of the scenario: small letters, digits and -, such as boot-smp."]),
     (HEAD + "vcpus: 2", [
-        "s.yaml:3:1: unknown key 'vcpus' in a scenario (it belongs under machine); allowed: name, about, tags, vars, matrix, platforms, machine, guest, payload, steps, expect, timeout, stability"]),
+        "s.yaml:3:1: unknown key 'vcpus' in a scenario (it belongs under machine); allowed: name, about, tags, vars, matrix, platforms, machine, guest, payload, snp, svsm, steps, expect, timeout, stability"]),
     ("name: A B\nabout: y", [
         "s.yaml:1:7: name cannot be the text 'A B'. Name of the scenario: small letters, digits and -, such as boot-smp."]),
     (HEAD + "tags: smoke", ["s.yaml:3:7: tags must be a list, not the text 'smoke'"]),
     (HEAD + "machine: q35", ["s.yaml:3:10: machine must be a mapping, not the text 'q35'"]),
     (HEAD + "machine: {memroy: 1G}", [
-        "s.yaml:3:11: unknown key 'memroy' in machine (did you mean 'memory'?); allowed: type, vcpus, memory, accel, cpu, irqchip, firmware, devices, options, network, features, rng, min_qemu"]),
+        "s.yaml:3:11: unknown key 'memroy' in machine (did you mean 'memory'?); allowed: type, vcpus, memory, accel, cpu, irqchip, firmware, pflash, devices, options, network, features, rng, min_qemu"]),
     (HEAD + "machine: {vcpus: 0}", ["s.yaml:3:18: machine.vcpus must be at least 1, not 0"]),
     (HEAD + "machine: {vcpus: 256}", ["s.yaml:3:18: machine.vcpus must be at most 255, not 256"]),
     (HEAD + "machine: {vcpus: '2'}", ["s.yaml:3:18: machine.vcpus must be a whole number, not the text '2'"]),
@@ -48,17 +48,17 @@ WRONG = [
         "s.yaml:3:10: payload needs the key 'image': Name of a payload that this project builds, such as vmpl_model, or the path of an image."]),
     (HEAD + "payload: {image: x, args: {a: b c}}", [
         "s.yaml:3:27: payload.args: a='b c' would fall apart: arguments are separated by spaces"]),
-    (HEAD + "platforms: {}", ["s.yaml:3:12: platforms needs at least one of model, tcg, kvm, snp, svsm; left out, it is kvm and tcg"]),
+    (HEAD + "platforms: {}", ["s.yaml:3:12: platforms needs at least one of model, nocc, tcg, kvm, snp, svsm; left out, it is kvm and tcg"]),
     (HEAD + "platforms: {kwm: {}}", [
-        "s.yaml:3:13: unknown platform 'kwm' (did you mean 'kvm'?); platforms: model, tcg, kvm, snp, svsm"]),
+        "s.yaml:3:13: unknown platform 'kwm' (did you mean 'kvm'?); platforms: model, nocc, tcg, kvm, snp, svsm"]),
     (HEAD + "platforms: {kvm: yep}", ["s.yaml:3:18: platforms.kvm must be a mapping ({} for no change), not the text 'yep'"]),
     (HEAD + "platforms: {model: {}}", [
         "s.yaml:3:13: the platform model runs a payload such as vmpl_model, and here is none"]),
     (HEAD + "platforms: {kvm: {tags: [a]}}", [
-        "s.yaml:3:19: unknown key 'tags' in platforms.kvm; allowed: machine, guest, payload, steps, expect, timeout"]),
+        "s.yaml:3:19: unknown key 'tags' in platforms.kvm; allowed: machine, guest, payload, snp, svsm, steps, expect, timeout"]),
     (HEAD + "matrix: {vcpus: [1, many]}", ["s.yaml:3:21: machine.vcpus must be a whole number, not the text 'many'"]),
     (HEAD + "matrix: {machine.vcpu: [1]}", [
-        "s.yaml:3:25: unknown key 'vcpu' in machine (did you mean 'vcpus'?); allowed: type, vcpus, memory, accel, cpu, irqchip, firmware, devices, options, network, features, rng, min_qemu"]),
+        "s.yaml:3:25: unknown key 'vcpu' in machine (did you mean 'vcpus'?); allowed: type, vcpus, memory, accel, cpu, irqchip, firmware, pflash, devices, options, network, features, rng, min_qemu"]),
     (HEAD + "vars: 7", ["s.yaml:3:7: vars must be a mapping, not 7"]),
     (HEAD + "matrix: [vcpus]", ["s.yaml:3:9: matrix must be a mapping, not a list"]),
     (HEAD + "vars: {a: [1]}", ["s.yaml:3:11: the variable 'a' must be text or a number, not a list"]),
@@ -119,8 +119,8 @@ def test_what_is_wrong(text: str, expected: list[str]) -> None:
         ("machine.vcpus", "many",
          "--set machine.vcpus=many: machine.vcpus must be a whole number, not the text 'many'"),
         ("machine.cpus", "1",
-         "--set machine.cpus=1: unknown key 'cpus' in machine (did you mean 'vcpus'?); allowed: type, vcpus, memory, accel, cpu, irqchip, firmware, devices, options, network, features, rng, min_qemu"),
-        ("machin.cpu", "1", "--set machin.cpu=1: 'machin.cpu' leads nowhere (did you mean 'machine'?); a dotted name begins with machine, guest, payload, stability"),
+         "--set machine.cpus=1: unknown key 'cpus' in machine (did you mean 'vcpus'?); allowed: type, vcpus, memory, accel, cpu, irqchip, firmware, pflash, devices, options, network, features, rng, min_qemu"),
+        ("machin.cpu", "1", "--set machin.cpu=1: 'machin.cpu' leads nowhere (did you mean 'machine'?); a dotted name begins with machine, guest, payload, snp, svsm, stability"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_with_set(name: str, value: str, expected: str) -> None:

@@ -13,7 +13,7 @@ from harness.scenario.steps import STEPS
 
 def test_platforms_have_an_order() -> None:
     assert [platform.value for platform in sorted(Platform, key=lambda platform: platform.rank)] == [
-        "model", "tcg", "kvm", "snp", "svsm",
+        "model", "nocc", "tcg", "kvm", "snp", "svsm",
     ]  # fmt: skip
 
 
