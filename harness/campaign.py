@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from harness.boot.context import Progress
 from harness.boot.judging import judge_record
 from harness.boot.plan import RefusedBoot
+from harness.boot.recorder import forget
 from harness.boot.run import PlannedBoot, run_boot
 from harness.boot.site import Site
 from harness.checks.base import Status
@@ -77,7 +78,10 @@ async def _boot(plan: PlannedBoot, site: Site, run: Run, report: Callable[[Progr
         record = await run_boot(plan, site, folder, report)
         run.write_record(folder, record)
         # A trace of a million lines takes seconds to judge, and meanwhile other boots wait for their keys and wake-ups.
-        return await asyncio.to_thread(judge_record, folder, record, name)
+        line = await asyncio.to_thread(judge_record, folder, record, name)
+        if line.status is Status.PASS:
+            forget(folder)
+        return line
     except Unsupported as error:
         return _unbooted(plan.identity, name, Status.UNSUPPORTED, str(error))
     except InputError as error:

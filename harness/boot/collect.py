@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from contextlib import suppress
+from dataclasses import replace
 
 from harness.boot.context import BootContext
+from harness.boot.symbols import Symbols, find_symbols
+from harness.boot.vitals import Observer, observe
 from harness.clock import Deadline
+from harness.evidence.hmp import idt_base, idt_handler
 from harness.evidence.records import Loss
+from harness.evidence.vitals import Look, Vitals
 from harness.qemu.monitor import MonitorLost, QmpRefused
 from harness.results.files import write_whole
 from harness.results.load import raw_samples_json
+from harness.results.vitals import write_vitals
 
 __all__ = ["collect_state", "write_observations"]
 
@@ -20,7 +27,16 @@ _QUESTIONS = ("info registers -a", "info lapic", "info irq", "info pic")
 
 
 async def collect_state(context: BootContext, deadline: Deadline) -> None:
-    """Write ``state.json``: QEMU's run state, its CPUs, their registers and the interrupt controllers."""
+    """Write ``vitals.json``, how QEMU looked several times in a second; and ``state.json``, what it says of itself.
+
+    The state is QEMU's run state, its CPUs, their registers and the interrupt controllers.
+    """
+    vitals = await observe(context.observer, context.recorder.looks if context.recorder else (), deadline)
+    write_vitals(context.folder, await _with_places(vitals, context, deadline))
+    if vitals.silence:
+        # One more question would only take the rest of the time.
+        context.losses.append(Loss("state", vitals.silence))
+        return
     monitor = context.machine.monitor
     state: dict[str, object] = {"at_s": context.machine.now_s()}
     try:
@@ -32,6 +48,32 @@ async def collect_state(context: BootContext, deadline: Deadline) -> None:
     except MonitorLost as error:
         context.losses.append(Loss("state", str(error)))
     write_whole(context.folder / "state.json", json.dumps(state, indent=1).encode())
+
+
+async def _with_places(vitals: Vitals, context: BootContext, deadline: Deadline) -> Vitals:
+    # Symbols are read only now that somebody wants to know, and in a thread: a kernel has 100,000 of them.
+    if context.image is None or not any(look.cpus for look in vitals.looks):
+        return vitals
+    symbols = await asyncio.to_thread(find_symbols, context.image, context.release)
+    if symbols is None:
+        return vitals
+    offset = await _kaslr_offset(context.observer, symbols, deadline) if context.release else 0
+    if offset is None:
+        return vitals  # an address is better than a wrong name
+
+    def named(look: Look) -> Look:
+        return replace(look, cpus=tuple(replace(cpu, place=symbols.place(cpu.rip, offset)) for cpu in look.cpus))
+
+    return replace(vitals, looks=tuple(map(named, vitals.looks)))
+
+
+async def _kaslr_offset(observer: Observer, symbols: Symbols, deadline: Deadline) -> int | None:
+    # The IDT is at a fixed place, and its first gate says where the kernel's code really is. None: this is no kernel's.
+    registers = await observer.ask("info registers", deadline)
+    base = None if registers is None else idt_base(registers)
+    gate = None if base is None else await observer.ask(f"x /2gx {base:#x}", deadline)
+    handler = None if gate is None else idt_handler(gate)
+    return None if handler is None else symbols.offset_of(handler)
 
 
 def write_observations(context: BootContext) -> None:

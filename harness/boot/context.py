@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from harness.boot.recorder import Recorder
+from harness.boot.vitals import Observer
 from harness.clock import Deadline
 from harness.errors import HarnessBug
 from harness.evidence.interrupts import InterruptTable, parse_interrupts
@@ -34,10 +36,18 @@ Report = Callable[[Progress], None]
 
 @dataclass
 class BootContext:
-    """Be the running boot; ``shell`` and ``sampler`` are None until the guest answered, and for guests without SSH."""
+    """Be the running boot; ``shell`` and ``sampler`` are None until the guest answered, and for guests without SSH.
+
+    ``image`` is what was booted; ``release`` is the kernel's, empty for a payload. ``recorder`` is None where none runs
+    (or not yet).
+    """
 
     machine: VirtualMachine
     folder: Path
+    observer: Observer
+    image: Path | None = None
+    release: str = ""
+    recorder: Recorder | None = None
     shell: GuestShell | None = None
     sampler: Sampler | None = None
     marks: list[Mark] = field(default_factory=list)

@@ -29,6 +29,7 @@ class Load:
     """Hold what one boot loads.
 
     ``initramfs`` and ``secrets`` are None for a payload. ``provenance`` maps each part to its digest or version.
+    ``release`` is the kernel's, empty for a payload.
     """
 
     kernel: Path
@@ -38,6 +39,7 @@ class Load:
     secrets: BootSecrets | None
     ssh: bool
     provenance: Mapping[str, str]
+    release: str = ""
 
     @contextmanager
     def descriptor(self) -> Iterator[int | None]:
@@ -93,6 +95,7 @@ def _linux(guest: Guest, machine: Machine, accel: Accel, image: GuestImage) -> L
         secrets=secrets,
         ssh=guest.ssh and machine.network and guest.init is None,
         provenance=provenance,
+        release=image.kernel.release,
     )
 
 

@@ -10,11 +10,14 @@ from pathlib import Path
 
 from harness.boot.collect import collect_state, write_observations
 from harness.boot.context import BootContext, Progress, Report
+from harness.boot.disturbance import Disturbance, disturb
 from harness.boot.live import Follower
 from harness.boot.load import Load, prepare_load
 from harness.boot.ready import until_gone, until_payload_done, until_ready
+from harness.boot.recorder import recording
 from harness.boot.site import Site
 from harness.boot.steps import run_step
+from harness.boot.vitals import Observer
 from harness.checks.base import Check
 from harness.clock import Deadline, monotonic_s, utc_now
 from harness.evidence.records import Loss, QemuEnd, StepFact, StepStatus
@@ -38,7 +41,8 @@ _COLLECT_S = 3.0
 class PlannedBoot:
     """Say what is booted: a variant, on the platform that was chosen for it.
 
-    ``turn`` is the boot's place in a stability campaign, from 1; None: it is part of none.
+    ``turn`` is the boot's place in a stability campaign, from 1; None: it is part of none. ``disturbance`` is what is
+    done to it on purpose, None: nothing.
     """
 
     variant: Variant
@@ -46,6 +50,7 @@ class PlannedBoot:
     setting: Setting
     accel: Accel
     turn: int | None = None
+    disturbance: Disturbance | None = None
 
     @property
     def identity(self) -> BootIdentity:
@@ -119,9 +124,16 @@ async def run_boot(plan: PlannedBoot, site: Site, folder: Path, report: Report, 
                 saw=follower.saw,
             )
         )
-        context = BootContext(machine, folder)
-        end = await _live(context, plan, load, deadline, follower, stay)
+        encrypted = plan.platform in (Platform.SNP, Platform.SVSM)
+        observer = Observer(machine, encrypted, kvm=plan.accel is Accel.KVM)
+        context = BootContext(machine, folder, observer, load.kernel, load.release)
+        # Switched off only to see what it costs (ci/bench recorder).
+        wanted = site.environment.get("SVSM_HARNESS_RECORDER") != "off"
+        async with recording(observer if wanted else None) as context.recorder:
+            end = await _live(context, plan, load, deadline, follower, stay)
         write_observations(context)
+        if context.recorder is not None:
+            context.recorder.write(folder, machine.now_s())
     return BootRecord(
         identity=plan.identity,
         setting=dump_setting(setting),
@@ -160,15 +172,15 @@ async def _live(
     gone = asyncio.create_task(until_gone(machine, ends_qemu=payload is not None and payload.debug_exit))
     try:
         async with AsyncExitStack() as stack:
-            await machine.start(deadline)
-            if payload is not None:
-                # A payload runs its plan by itself; the steps are what it needs from outside meanwhile.
-                await _carry_out(context, plan.setting, deadline, gone, follower)
-                await until_payload_done(context, payload, deadline, gone)
+            disturbed = plan.disturbance
+            if disturbed is None or disturbed.start:
+                await machine.start(deadline)
+            course = _course(context, plan, load, deadline, gone, follower, stack)
+            if disturbed is None:
+                await course
             else:
-                await until_ready(context, load, deadline, gone, stack)
-                if context.ready_s is not None:
-                    await _carry_out(context, plan.setting, deadline, gone, follower)
+                if await disturb(disturbed, course, machine):
+                    context.gave_up_s = machine.now_s()
             _note_not_reached(context, plan.setting)
             if not gone.done() and _went_wrong(context):
                 follower.note("collecting")
@@ -184,6 +196,27 @@ async def _live(
         await asyncio.gather(gone, return_exceptions=True)
     ended_by_itself = machine.process.status is not None
     return QemuEnd(await machine.quit(), asked=not ended_by_itself)
+
+
+async def _course(
+    context: BootContext,
+    plan: PlannedBoot,
+    load: Load,
+    deadline: Deadline,
+    gone: asyncio.Task[str],
+    follower: Follower,
+    stack: AsyncExitStack,
+) -> None:
+    # What a boot goes through, up to its last step or until it is given up.
+    payload = plan.setting.payload
+    if payload is not None:
+        # A payload runs its plan by itself; the steps are what it needs from outside meanwhile.
+        await _carry_out(context, plan.setting, deadline, gone, follower)
+        await until_payload_done(context, payload, deadline, gone)
+        return
+    await until_ready(context, load, deadline, gone, stack)
+    if context.ready_s is not None:
+        await _carry_out(context, plan.setting, deadline, gone, follower)
 
 
 async def _carry_out(

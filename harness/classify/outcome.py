@@ -7,10 +7,11 @@ What the texts mean is in the tables of the layers; adding one is a row there an
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from harness.classify.console import Finding, console_rules, find_all, stderr_rules, strongest
-from harness.classify.kinds import OutcomeKind
+from harness.classify.hang import Hang, decide_hang
+from harness.classify.kinds import HangKind, OutcomeKind
 from harness.classify.last_words import last_words
 from harness.classify.payload import meaning_of, termination
 from harness.classify.rules import Weight
@@ -30,13 +31,15 @@ class Outcome:
     """Say how a boot ended.
 
     ``signature`` is stable across boots. ``detail`` is one sentence for a person, with this boot's own numbers.
-    ``phase`` is the last milestone that was reached, ``start`` if none was.
+    ``phase`` is the last milestone that was reached, ``start`` if none was. ``hang`` says what the guest was doing;
+    None for every end but those in which it was given up.
     """
 
     kind: OutcomeKind
     signature: str
     detail: str
     phase: str
+    hang: Hang | None = None
 
 
 def decide_outcome(facts: BootFacts) -> Outcome:
@@ -167,19 +170,35 @@ def _guest_shutdown(events: tuple[QmpEvent, ...]) -> tuple[str, float] | None:
 def _silent(
     facts: BootFacts, reached: tuple[Phase, ...], gave_up_s: float, found: tuple[Finding, ...], host: Finding | None
 ) -> Outcome:
+    hang = decide_hang(facts)
+    known = hang.kind is not HangKind.UNKNOWN
+    said = _silence(facts, reached, gave_up_s, found, host, f", {hang.title}" if known else "")
+    # In front, where a table that is cut still shows it.
+    detail = f"{hang}; {said.detail}" if known or facts.vitals is not None else said.detail
+    return replace(said, detail=detail, hang=hang)
+
+
+def _silence(
+    facts: BootFacts,
+    reached: tuple[Phase, ...],
+    gave_up_s: float,
+    found: tuple[Finding, ...],
+    host: Finding | None,
+    doing: str,
+) -> Outcome:
     phase, since_s = (reached[-1].name, reached[-1].end_s) if reached else ("start", 0.0)
     why = host or strongest(found, Weight.NOTE)
     detail = f"not ready after {gave_up_s:.1f} s; the last milestone, {phase}, was at {since_s:.1f} s"
     detail += f"; {facts.gave_up_why}" if facts.gave_up_why else ""
     if not reached and not facts.console:
         detail = f"nothing was printed in {gave_up_s:.1f} s"
-        return _outcome(OutcomeKind.NO_OUTPUT, f"no-output{_because(why)}", detail + _quote(why), phase)
+        return _outcome(OutcomeKind.NO_OUTPUT, f"no-output{doing}{_because(why)}", detail + _quote(why), phase)
     if why is not None:
-        return _outcome(OutcomeKind.HANG, f"after {phase}{_because(why)}", detail + _quote(why), phase)
+        return _outcome(OutcomeKind.HANG, f"after {phase}{doing}{_because(why)}", detail + _quote(why), phase)
     if part := strongest(found, Weight.FRAGMENT):
         reason = "a crash report without its first line"
         return _outcome(OutcomeKind.CORRUPTED, f"{reason}, in {phase}", f"{reason}; {detail}{_quote(part)}", phase)
     if words := last_words(facts.console):
         line, signature = words
         return _outcome(OutcomeKind.UNKNOWN, signature, f"no rule knows the last words: {line}; {detail}", phase)
-    return _outcome(OutcomeKind.HANG, f"after {phase}", detail, phase)
+    return _outcome(OutcomeKind.HANG, f"after {phase}{doing}", detail, phase)

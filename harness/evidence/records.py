@@ -13,6 +13,7 @@ from enum import StrEnum
 from harness.evidence.interrupts import InterruptTable
 from harness.evidence.subresults import Report
 from harness.evidence.trace import TraceFacts
+from harness.evidence.vitals import Vitals
 
 __all__ = [
     "BootFacts",
@@ -131,7 +132,8 @@ class BootFacts:
     ``gave_up_s`` is when the deadline passed; None: it did not. ``gave_up_why`` is what SSH said last, if it came to
     that. ``qemu_end`` is None only if QEMU outlived the record, which is a loss. ``stderr`` is QEMU's own.
     ``debug_exit`` says that the guest had a device by which it can end QEMU with a status of its own. ``trace`` and
-    ``report`` are None for a guest that has none.
+    ``report`` are None for a guest that has none. ``vitals`` are None where the guest was not given up. ``growth`` says
+    when the consoles grew, in the order of time; of a long boot only the end.
     """
 
     platform: str
@@ -150,6 +152,8 @@ class BootFacts:
     debug_exit: bool = False
     trace: TraceFacts | None = None
     report: Report | None = None
+    vitals: Vitals | None = None
+    growth: tuple[Chunk, ...] = ()
 
     def step(self, name: str) -> StepFact | None:
         """Find a step by its name; None if the scenario has no such step."""

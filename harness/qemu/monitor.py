@@ -57,24 +57,31 @@ class Monitor:
         self._arrived = asyncio.Condition()
         self.events: list[QmpEvent] = []
 
-    async def execute(self, command: str, arguments: Mapping[str, object] | None, deadline: Deadline) -> Any:
+    async def execute(
+        self, command: str, arguments: Mapping[str, object] | None, deadline: Deadline, *, noted: bool = True
+    ) -> Any:
         """Execute one command and return what QMP returned.
+
+        ``noted`` False keeps it out of the journal: for questions that are asked again and again.
 
         :raise QmpRefused: if QEMU answers with an error.
         :raise MonitorLost: if QEMU hangs up, or has not answered at the deadline.
         """
-        self._note("sent", {"execute": command, "arguments": dict(arguments or {})})
+        if noted:
+            self._note("sent", {"execute": command, "arguments": dict(arguments or {})})
         try:
             async with deadline.limit():
                 answer = await self._client.execute(command, cast(Any, arguments))
         except ExecuteError as error:
-            self._note("refused", {"class": error.error_class, "desc": str(error)})
+            if noted:
+                self._note("refused", {"class": error.error_class, "desc": str(error)})
             raise QmpRefused(command, error.error_class, str(error)) from error
         except (ExecInterruptedError, StateError, EOFError, ConnectionError) as error:
             raise MonitorLost(f"QEMU hung up during QMP {command}") from error
         except TimeoutError as error:
             raise MonitorLost(f"QEMU did not answer QMP {command}") from error
-        self._note("returned", answer)
+        if noted:
+            self._note("returned", answer)
         return answer
 
     async def human(self, line: str, deadline: Deadline) -> str:

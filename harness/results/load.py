@@ -17,10 +17,13 @@ from harness.evidence.startup import MILESTONES, find_marks
 from harness.evidence.subresults import Report
 from harness.evidence.trace import TraceFacts, read_trace
 from harness.results.record import BootRecord, RawSample
+from harness.results.vitals import read_vitals
 
-__all__ = ["load_facts", "raw_samples_json", "read_blocks", "read_console"]
+__all__ = ["load_facts", "load_marks", "raw_samples_json", "read_blocks", "read_console"]
 
 _BLOCK_BYTES = 1 << 20
+# Of each console; at most 200 a second come (harness.qemu.console), so this is ten seconds and more.
+_KEPT_CHUNKS = 2000
 
 raw_samples_json: TypeAdapter[tuple[RawSample, ...]] = TypeAdapter(tuple[RawSample, ...])
 
@@ -40,12 +43,15 @@ def load_facts(folder: Path, record: BootRecord) -> BootFacts:
     """
     losses = list(record.losses)
     marks: list[Mark] = []
+    growth: list[Chunk] = []
     for stream in dict.fromkeys([*(milestone.stream for milestone in MILESTONES), *record.received_bytes]):
         text = read_console(folder / f"{stream}.log")
         chunks = _chunks(folder / f"{stream}.times")
         if stream in record.received_bytes:
             losses += _cut(stream, len(text), chunks, record.received_bytes[stream])
         marks += find_marks(stream, text, chunks)
+        growth += chunks[-_KEPT_CHUNKS:]
+    vitals, unread = read_vitals(folder)
     samples, missing = _samples(folder / "samples.json")
     events, damage = _events(folder / "qmp.jsonl")
     stderr = folder / "qemu.stderr"
@@ -58,7 +64,7 @@ def load_facts(folder: Path, record: BootRecord) -> BootFacts:
         events=events,
         console=read_console(folder / "console.log"),
         stderr=stderr.read_text(errors="replace") if stderr.exists() else "",
-        losses=(*losses, *missing, *damage),
+        losses=(*losses, *missing, *damage, *unread),
         ready_s=record.ready_s,
         gave_up_s=record.gave_up_s,
         gave_up_why=record.gave_up_why,
@@ -66,7 +72,17 @@ def load_facts(folder: Path, record: BootRecord) -> BootFacts:
         debug_exit=record.debug_exit,
         trace=_trace(folder / "trace.log", record),
         report=_report(folder, record),
+        vitals=vitals,
+        growth=tuple(sorted(growth, key=lambda chunk: chunk.at_s)),
     )
+
+
+def load_marks(folder: Path, record: BootRecord) -> tuple[Mark, ...]:
+    """Read only the milestones of a boot, in order of time; a hundred boots take a moment, whatever they traced."""
+    marks = list(record.marks)
+    for stream in dict.fromkeys(milestone.stream for milestone in MILESTONES):
+        marks += find_marks(stream, read_console(folder / f"{stream}.log"), _chunks(folder / f"{stream}.times"))
+    return tuple(sorted(marks, key=lambda mark: mark.at_s))
 
 
 def read_blocks(path: Path) -> Iterator[bytes]:
