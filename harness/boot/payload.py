@@ -51,16 +51,16 @@ def _build(name: str, sources: Path, cache: Path) -> Path:
     with FileLock(cache / f"{name}.lock"):
         if built.exists():  # somebody else built it while we waited
             return built
-        with tempfile.TemporaryDirectory(dir=cache) as folder:
+        with tempfile.TemporaryDirectory(dir=cache) as out:
             make = shutil.which("make")
             if make is None:
                 raise HostError("there is no make; `ci/quickstart` installs it, or install make and gcc")
             jobs = f"-j{os.cpu_count() or 1}"
             done = subprocess.run(
-                [make, "-s", jobs, "-C", str(sources), f"OUT={folder}"], capture_output=True, text=True, check=False
+                [make, "-s", jobs, "-C", str(sources), f"OUT={out}"], capture_output=True, text=True, check=False
             )
             if done.returncode != 0:
                 raise HostError(f"cannot build the payload {name}:\n{(done.stdout + done.stderr).strip()}")
-            Path(folder).rename(built.parent)
-            Path(folder).mkdir()  # for the context manager, which wants to remove it
+            Path(out).rename(built.parent)
+            Path(out).mkdir()  # for the context manager, which wants to remove it
     return built

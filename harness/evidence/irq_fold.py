@@ -9,6 +9,7 @@ from harness.evidence.flavour import FlavourRules, IrqVmpl
 from harness.evidence.ftrace import Record
 from harness.evidence.irq import Accept, Basis, Delivery, Fate, IrqFacts, IrqSource, Raise
 from harness.evidence.irq_vmpl import VmplGuess
+from harness.evidence.probe_marks import PROBE_MARK
 from harness.evidence.steps import Window, windows_from_marks
 from harness.evidence.trace_events import (
     AcceptIrq,
@@ -22,6 +23,7 @@ from harness.evidence.trace_events import (
     MsiSetIrq,
     SetIrq,
 )
+from harness.evidence.trace_events_host import Hypercall
 
 __all__ = ["IRQ_EVENTS", "IrqFold", "fold_irqs", "in_time_order"]
 
@@ -40,11 +42,16 @@ IRQ_EVENTS = frozenset(
         "kvm_ack_irq",
         "kvm_eoi",
         "kvm_pv_eoi",
+        "kvm_hypercall",
         "vmpl_model_mark",
         "tracing_mark_write",
+        PROBE_MARK,
     }
 )
 
+# Linux include/uapi/linux/kvm_para.h KVM_HC_SEND_IPI; its words: Documentation/virt/kvm/x86/hypercalls.rst.
+_SEND_IPI = 10
+_ICR_MODE, _ICR_NMI = 0x700, 0x400
 _INJECTED_MODES = frozenset({"Fixed", "LowPrio"})
 _BROADCASTS = frozenset({0xFF, 0xFFFFFFFF})
 
@@ -127,6 +134,9 @@ class IrqFold:
             self._eoi(record, fields)
         elif isinstance(fields, ApicIpi):
             self._raise_ipi(record, fields, thread)
+        elif isinstance(fields, Hypercall):
+            if fields.nr == _SEND_IPI:
+                self._raise_pv_ipi(record, fields, thread)
         elif isinstance(fields, MsiSetIrq):
             self._raise_msi(record, fields, thread)
         elif isinstance(fields, SetIrq):
@@ -135,7 +145,7 @@ class IrqFold:
         elif isinstance(fields, IoapicSetIrq):
             self._raise_gsi(record, fields, thread)
         elif isinstance(fields, AckIrq):
-            thread.pic = fields.irqchip.startswith("PIC")
+            thread.pic = fields.irqchip.startswith("PIC") and not self._pic_ended(record, fields)
         elif isinstance(fields, Mark):
             self._marks.append(record)
         else:
@@ -219,6 +229,16 @@ class IrqFold:
             masked=False, coalesced=False,
         ))  # fmt: skip
 
+    # One hypercall for many destinations: APIC ids a2 + n for each bit n of a1:a0. Linux guests of KVM send theirs so.
+    def _raise_pv_ipi(self, record: Record, fields: Hypercall, thread: _Thread) -> None:
+        bits = fields.a1 << 64 | fields.a0
+        targets = [fields.a2 + bit for bit in range(128) if bits >> bit & 1]
+        self._add(thread, Raise(
+            record.line, record.at, self._pids.get(record.pid), IrqSource.IPI, None, fields.a3 & 0xFF,
+            "NMI" if fields.a3 & _ICR_MODE == _ICR_NMI else "Fixed", targets[0] if len(targets) == 1 else None,
+            len(targets), (), masked=False, coalesced=False,
+        ))  # fmt: skip
+
     def _raise_gsi(self, record: Record, fields: IoapicSetIrq, thread: _Thread) -> None:
         accepted, thread.before_ioapic = thread.before_ioapic, []
         # The falling edge is printed as well (ioapic_set_irq() in arch/x86/kvm/ioapic.c), and raises nothing.
@@ -298,6 +318,27 @@ class IrqFold:
             line.unexplained.append(position)
         if self._deliveries[position].basis is Basis.UNKNOWN:
             self._guess.injected(vcpu, position)
+
+    # The guest's EOI to the 8259 prints kvm_ack_irq (pic_clear_isr() in arch/x86/kvm/i8259.c); only with automatic EOI
+    # does that come before the injection. A vector's low three bits are the pin.
+    def _pic_ended(self, record: Record, fields: AckIrq) -> bool:
+        vcpu = self._pids.get(record.pid)
+        ended = max(
+            (
+                line.unexplained[-1]
+                for (owner, vector), line in self._lines.items()
+                if owner == vcpu and vector & 7 == fields.pin & 7 and line.unexplained
+            ),
+            default=None,
+        )
+        if vcpu is None or ended is None:
+            return False
+        line = self._line(vcpu, self._deliveries[ended].vector)
+        line.unexplained.remove(ended)
+        if ended in line.in_service:
+            line.in_service.remove(ended)
+        self._deliveries[ended] = self._deliveries[ended]._replace(source=IrqSource.PIC, eoi_at=record.at)
+        return True
 
     def _eoi(self, record: Record, fields: Eoi) -> None:
         if fields.vector < 0:

@@ -10,6 +10,7 @@ from harness.evidence.ftrace import Decoder, Record
 from harness.evidence.integrity import Integrity
 from harness.evidence.irq import IrqFacts
 from harness.evidence.irq_fold import IRQ_EVENTS, IrqFold, in_time_order
+from harness.evidence.probe_marks import as_probe_mark
 from harness.evidence.steps import Window, windows_from_marks
 from harness.evidence.trace_events import Mark
 from harness.evidence.vmpl import SwitchFacts
@@ -60,7 +61,7 @@ def read_trace(
     decoder = Decoder(EVENTS | frozenset(keep))
     held: list[Record] = []
     too_many = False
-    for record in decoder.records(chunks):
+    for record in map(as_probe_mark, decoder.records(chunks)):
         if len(held) < most:
             held.append(record)
         elif not too_many:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from harness.evidence.flavour import Completion, FlavourRules, MsrAnswer
 from harness.evidence.ftrace import Record
+from harness.evidence.probe_marks import PROBE_MARK
 from harness.evidence.steps import Window, windows_from_marks
 from harness.evidence.trace_events import (
     AcceptIrq,
@@ -34,6 +35,7 @@ SWITCH_EVENTS = frozenset(
         "kvm_apic_accept_irq",
         "vmpl_model_mark",
         "tracing_mark_write",
+        PROBE_MARK,
     }
 )
 

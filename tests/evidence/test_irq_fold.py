@@ -66,6 +66,9 @@ def test_a_key_press_is_one_interrupt() -> None:
         ([ipi(0, 251, 1), accept(0, 1, 251), inject(1, 251), entry(1, 2)], {IrqSource.IPI: 1}),
         ([accept(1, 1, 236), inject(1, 236), entry(1, 2)], {IrqSource.LOCAL: 1}),
         ([(0, "kvm_ack_irq", "irqchip PIC master pin 0"), inject(0, 8), entry(0, 2)], {IrqSource.PIC: 1}),
+        # Without automatic EOI the 8259's end comes after the injection, as SeaBIOS has it.
+        ([inject(0, 8), entry(0, 2), (0, "kvm_ack_irq", "irqchip PIC master pin 0")], {IrqSource.PIC: 1}),
+        ([inject(0, 0x74), entry(0, 2), (0, "kvm_ack_irq", "irqchip PIC slave pin 12")], {IrqSource.PIC: 1}),
         ([msi(49), accept(QEMU, 0, 50), inject(0, 50), entry(0, 2)], {IrqSource.LOCAL: 1}),
     ],
 )
@@ -146,6 +149,34 @@ def test_blocks_of_lines_are_sorted_by_time() -> None:
     blocks = sorted(trace, key=lambda record: record.cpu)
     assert in_time_order(blocks) == trace
     assert fold_irqs(blocks, rules_of(Flavour.ROY)).conservation().delivered == 2
+
+
+def test_an_end_at_the_8259_of_another_pin_explains_no_injection() -> None:
+    facts = fold([*START, inject(0, 8), entry(0, 2), (0, "kvm_ack_irq", "irqchip PIC master pin 1")])
+    assert facts.conservation().unexplained == 1
+
+
+@pytest.mark.parametrize(
+    ("bits", "first", "accepted_by", "lost", "misrouted"),
+    [
+        (0b110, 0, (1, 2), 0, 0),
+        (0b110, 0, (1,), 1, 0),
+        (0b1, 3, (3,), 0, 0),
+        (0b1, 3, (2,), 0, 1),
+    ],
+)
+def test_an_ipi_by_hypercall_names_its_destinations(
+    bits: int, first: int, accepted_by: tuple[int, ...], lost: int, misrouted: int
+) -> None:
+    call = (0, "kvm_hypercall", f"nr 0xa a0 {bits:#x} a1 0x0 a2 {first:#x} a3 0xfd")
+    facts = fold([*START, call, *(accept(0, vcpu, 0xFD) for vcpu in accepted_by)], vcpus=4)
+    found = facts.conservation(source=IrqSource.IPI)
+    assert (found.raised, found.expected) == (1, bits.bit_count())
+    assert (found.lost, found.misrouted) == (lost, misrouted)
+
+
+def test_other_hypercalls_raise_nothing() -> None:
+    assert fold([*START, (0, "kvm_hypercall", "nr 0x2a a0 0x1 a1 0x0 a2 0x0 a3 0xfd")]).raises == ()
 
 
 def test_a_thread_is_known_from_its_next_entry_or_from_the_caller() -> None:
