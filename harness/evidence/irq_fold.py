@@ -247,6 +247,7 @@ class IrqFold:
         physical = fields.destination == "physical" and fields.dst not in _BROADCASTS
         for position in accepted:
             self._accepts[position] = self._accepts[position]._replace(source=IrqSource.GSI, raised=record.line)
+            self._name_source(self._accepts[position])
         self._raises.append(Raise(
             record.line, record.at, self._pids.get(record.pid), IrqSource.GSI, thread.gsi, fields.vec, fields.mode,
             fields.dst if physical else None, 1 if physical or fields.mode == "LowPrio" else None,
@@ -254,6 +255,17 @@ class IrqFold:
             masked=fields.masked, coalesced=fields.coalesced,
         ))  # fmt: skip
         thread.gsi_high = False
+
+    # The vCPU may have taken the interrupt on another CPU before this thread has printed the IOAPIC's line.
+    def _name_source(self, accept: Accept) -> None:
+        for position in range(len(self._deliveries) - 1, -1, -1):
+            delivery = self._deliveries[position]
+            if delivery.at < accept.at:
+                return
+            same = (delivery.vcpu, delivery.vector, delivery.accepted_at) == (accept.vcpu, accept.vector, accept.at)
+            if same:
+                self._deliveries[position] = delivery._replace(source=accept.source)
+                return
 
     def _accept(self, record: Record, fields: AcceptIrq, thread: _Thread) -> None:
         position = len(self._accepts)

@@ -144,6 +144,13 @@ def test_the_line_of_another_cpu_may_come_first() -> None:
     assert facts.conservation().holds and facts.conservation().delivered == 1
 
 
+def test_a_vcpu_may_be_faster_than_the_line_of_the_ioapic() -> None:
+    # As recorded: the I/O thread has accepted the vector, the vCPU takes it, and only then comes the pin's line.
+    facts = fold([*START, set_irq(1, 1), accept(QEMU, 0, 49), inject(0, 49), ioapic(49), entry(0, 2), eoi(0, 49)])
+    assert [delivery.source for delivery in facts.deliveries] == [IrqSource.GSI]
+    assert facts.conservation(gsi=1).holds
+
+
 def test_blocks_of_lines_are_sorted_by_time() -> None:
     trace = records([*START, *keyboard(), *keyboard()])
     blocks = sorted(trace, key=lambda record: record.cpu)
