@@ -13,7 +13,7 @@ import shutil
 import socket
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from harness.clock import Deadline, monotonic_s
@@ -21,9 +21,10 @@ from harness.errors import HostError, LaunchError
 from harness.qemu.monitor import Monitor, connect_monitor
 from harness.qemu.process import describe_status, start_process
 
-__all__ = ["Capabilities", "find_qemu", "probe_capabilities"]
+__all__ = ["Capabilities", "find_qemu", "keep", "list_capabilities", "probe_capabilities", "recall"]
 
 _PROBE_S = 30.0
+_PROPERTIES_OF = ("sev-snp-guest", "igvm-cfg", "memory-backend-memfd")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,8 @@ class Capabilities:
     cpus: frozenset[str]
     types: frozenset[str]
     pci_types: frozenset[str]
+    #: The properties of what SNP guests are made of, and of the machine q35; a type that is not here was not asked for.
+    properties: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     @property
     def version_text(self) -> str:
@@ -75,9 +78,25 @@ async def probe_capabilities(binary: str, cache: Path) -> Capabilities:
     # The modules that a distribution splits off QEMU add types to it, so their directory counts as well.
     key = f"{Path(binary).resolve()} {identity.st_size} {identity.st_mtime_ns} {_modules_stamp()}"
     kept = cache / "qemu" / f"{hashlib.sha256(key.encode()).hexdigest()[:24]}.json"
-    with suppress(OSError, ValueError, KeyError, TypeError):  # not there, or damaged: it can be asked again
+    found = recall(kept)
+    if found is None:
+        found = await _ask(binary)
+        keep(found, kept)
+    return found
+
+
+def recall(kept: Path) -> Capabilities | None:
+    """Return what :func:`keep` wrote; None if that is not there, or damaged: it can be asked again."""
+    with suppress(OSError, ValueError, KeyError, TypeError):
         return _from_json(kept.read_text())
-    found = await _ask(binary)
+    return None
+
+
+def keep(found: Capabilities, kept: Path) -> None:
+    """Write an answer down.
+
+    :raise HostError: if the cache cannot be written.
+    """
     try:
         kept.parent.mkdir(parents=True, exist_ok=True)
         # A name of its own for each process: several may ask at once, and the last to be done is as good as the first.
@@ -86,7 +105,6 @@ async def probe_capabilities(binary: str, cache: Path) -> Capabilities:
         whole.replace(kept)
     except OSError as error:
         raise HostError(f"cannot write {kept}: {error.strerror}; set XDG_CACHE_HOME to a folder that can") from error
-    return found
 
 
 def _modules_stamp() -> int:
@@ -119,23 +137,32 @@ async def _ask(binary: str) -> Capabilities:
                     async with connect_monitor(
                         ours, lambda: monotonic_s() - start_s, lambda _: None, deadline
                     ) as monitor:
-                        return await _list(binary, monitor, deadline)
+                        return await list_capabilities(binary, monitor, deadline)
                 except HostError as error:
                     status = await process.end(Deadline.after(1.0))
                     text = said.read().decode(errors="replace")
                     raise LaunchError([binary, "-version"], describe_status(status), text) from error
 
 
-async def _list(binary: str, monitor: Monitor, deadline: Deadline) -> Capabilities:
+async def list_capabilities(binary: str, monitor: Monitor, deadline: Deadline) -> Capabilities:
+    """Ask a QEMU that runs without a machine.
+
+    :raise MonitorLost, QmpRefused: as :meth:`Monitor.execute`.
+    """
     version = await monitor.execute("query-version", None, deadline)
     machines: dict[str, int] = {}
+    q35 = None
     for machine in await monitor.execute("query-machines", None, deadline):
+        q35 = machine["name"] if machine.get("alias") == "q35" else q35
         for name in (machine["name"], machine.get("alias")):
             if name is not None:
                 machines[name] = machine["cpu-max"]
     cpus = await monitor.execute("query-cpu-definitions", None, deadline)
     types = await monitor.execute("qom-list-types", {"abstract": False}, deadline)
     pci = await monitor.execute("qom-list-types", {"implements": "pci-device", "abstract": False}, deadline)
+    kinds = frozenset(kind["name"] for kind in types)
+    asked = {name: name for name in _PROPERTIES_OF if name in kinds} | ({"q35": f"{q35}-machine"} if q35 else {})
+    properties = {name: await _properties(kind, monitor, deadline) for name, kind in asked.items()}
     number = version["qemu"]
     return Capabilities(
         binary=binary,
@@ -144,9 +171,15 @@ async def _list(binary: str, monitor: Monitor, deadline: Deadline) -> Capabiliti
         machines=machines,
         # `host` and `max` are listed by KVM builds or not at all, depending on the version; both always parse.
         cpus=frozenset(cpu["name"] for cpu in cpus) | {"host", "max"},
-        types=frozenset(kind["name"] for kind in types),
+        types=kinds,
         pci_types=frozenset(kind["name"] for kind in pci),
+        properties=properties,
     )
+
+
+async def _properties(kind: str, monitor: Monitor, deadline: Deadline) -> frozenset[str]:
+    listed = await monitor.execute("qom-list-properties", {"typename": kind}, deadline)
+    return frozenset(one["name"] for one in listed)
 
 
 def _to_json(found: Capabilities) -> str:
@@ -163,4 +196,5 @@ def _from_json(text: str) -> Capabilities:
         cpus=frozenset(kept["cpus"]),
         types=frozenset(kept["types"]),
         pci_types=frozenset(kept["pci_types"]),
+        properties={name: frozenset(names) for name, names in kept["properties"].items()},
     )

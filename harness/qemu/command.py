@@ -13,6 +13,9 @@ from enum import StrEnum
 from pathlib import Path
 
 from harness.errors import InputError
+from harness.qemu.disk import Disk, disk_options, pflash_options
+from harness.qemu.snp import Launch, launch_cpu, launch_machine_words, launch_options
+from harness.qemu.words import escape, size
 from harness.scenario.model import Machine, Payload
 
 __all__ = [
@@ -53,12 +56,17 @@ class Stream(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Guest:
-    """Say what QEMU loads: ``initrd`` is None for a bare-metal payload."""
+    """Say what QEMU loads.
 
-    kernel: str
+    ``kernel`` is None where firmware finds the system: on ``disk``, or an SVSM that runs alone. ``initrd`` is None for
+    a bare-metal payload.
+    """
+
+    kernel: str | None
     append: str
     initrd: str | None = None
     ssh: bool = False
+    disk: Disk | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +84,7 @@ class Wiring:
     def descriptors(cls, console_fds: Mapping[Stream, int], files: Mapping[Stream, Path], monitor_fd: int) -> Wiring:
         """Wire to inherited sockets, whose slow reader a guest waits for; and ``files`` to files that QEMU writes."""
         sockets = {stream: f"socket,fd={fd}" for stream, fd in console_fds.items()}
-        written = {stream: f"file,path={_escape(path)}" for stream, path in files.items()}
+        written = {stream: f"file,path={escape(path)}" for stream, path in files.items()}
         return cls(sockets | written, f"socket,fd={monitor_fd}")
 
     @classmethod
@@ -101,11 +109,6 @@ class QemuCommand:
     def shell(self) -> str:
         """Render for a shell, an option a line."""
         return " \\\n  ".join([shlex.quote(self.binary), *map(shlex.join, self.options)])
-
-
-def _escape(path: Path) -> str:
-    # In a QEMU option list a comma inside a value is doubled (QEMU docs/system/invocation, util/qemu-option.c).
-    return str(path).replace(",", ",,")
 
 
 def default_cpu(accel: Accel, version: tuple[int, ...]) -> str:
@@ -137,8 +140,9 @@ def build_command(
     guest: Guest,
     wiring: Wiring,
     payload: Payload | None = None,
+    launch: Launch | None = None,
 ) -> QemuCommand:
-    """Build the command line of one boot.
+    """Build the command line of one boot; ``launch`` is not None for an SNP guest or an SVSM.
 
     :raise InputError: if the machine has no place for something that the scenario asks for.
     """
@@ -147,11 +151,13 @@ def build_command(
         ("-nodefaults",),
         ("-no-user-config",),
         ("-display", "none"),
-        ("-machine", ",".join(_machine_words(machine, accel))),
-        ("-cpu", machine.cpu or default_cpu(accel, version)),
+        ("-machine", ",".join(_machine_words(machine, accel, launch))),
+        ("-cpu", machine.cpu or (default_cpu(accel, version) if launch is None else launch_cpu(launch))),
         ("-smp", str(machine.vcpus)),
-        ("-m", f"size={machine.memory}B" if machine.memory % (1 << 20) else f"size={machine.memory >> 20}M"),
+        ("-m", f"size={size(machine.memory)}"),
     ]
+    if launch is not None:
+        options += launch_options(launch, machine)
     if machine.type != "microvm":
         options.append(("-vga", "none"))
     if wiring.monitor is not None:
@@ -160,31 +166,46 @@ def build_command(
     # A guest that resets or powers off stays, stopped, until its state has been read: a reset loop ends at once. One
     # that ends QEMU with a status of its own must be let: in newer releases (seen with 10.0) isa-debug-exit is such a
     # shutdown too (hw/misc/debugexit.c), and paused it would never give its status.
+    # -no-reboot, which SNP guests need, is the same reboot=shutdown (QEMU system/vl.c).
     then = "poweroff" if payload is not None and payload.debug_exit else "pause"
     options.append(("-action", f"reboot=shutdown,shutdown={then}"))
     if machine.firmware is not None:
         options.append(("-bios", machine.firmware))
-    options += [("-kernel", guest.kernel)]
+    if machine.pflash is not None:
+        options += pflash_options(machine.pflash)
+    if guest.kernel is not None:
+        options.append(("-kernel", guest.kernel))
     if guest.initrd is not None:
         options.append(("-initrd", guest.initrd))
     if guest.append:
         options.append(("-append", guest.append))
+    # A device of an SNP guest reaches its memory through bounce buffers only (virtio's VIRTIO_F_ACCESS_PLATFORM).
+    behind = ",disable-legacy=on,iommu_platform=on" if launch is not None and launch.encrypted else ""
+    if guest.disk is not None:
+        options += disk_options(guest.disk, encrypted=bool(behind))
     options += _characters(wiring, machine, payload)
+    if launch is not None and payload is not None and payload.debug_exit:
+        # By this device COCONUT's test build sees that it runs under a test (scripts/launch_guest.sh --unit-tests).
+        options.append(("-device", "pc-testdev"))
     if guest.ssh:
-        options += _network(machine)
+        options += _network(machine, behind)
     if machine.rng:
         # From the host's pool, so that a guest without rdrand does not wait for entropy.
         options += [
             ("-object", "rng-random,id=rng0,filename=/dev/urandom"),
-            ("-device", _virtio("rng", machine) + ",rng=rng0"),
+            ("-device", _virtio("rng", machine) + f",rng=rng0{behind}"),
         ]
     options += [("-device", device) for device in machine.devices]
     options += [(word,) for word in machine.options]
     return QemuCommand(binary, tuple(options))
 
 
-def _machine_words(machine: Machine, accel: Accel) -> list[str]:
+def _machine_words(machine: Machine, accel: Accel, launch: Launch | None) -> list[str]:
     words = [machine.type, f"accel={accel}"]
+    if launch is not None:
+        words += launch_machine_words(launch)
+        if machine.irqchip is None and launch.svsm is not None and launch.svsm.device_plane is not None:
+            words.append("kernel-irqchip=split")  # KVM's own IOAPIC knows only plane 0
     if machine.irqchip is not None:
         if accel is not Accel.KVM:
             # Under TCG every interrupt controller is QEMU's own, and QEMU refuses the option's split form.
@@ -201,10 +222,10 @@ def _virtio(kind: str, machine: Machine) -> str:
     return f"virtio-{kind}-device" if machine.type == "microvm" else f"virtio-{kind}-pci"
 
 
-def _network(machine: Machine) -> list[tuple[str, ...]]:
+def _network(machine: Machine, behind: str) -> list[tuple[str, ...]]:
     # Port 0 lets the kernel choose a free port; `info usernet` tells which, so no two boots can want the same.
     # restrict=on: the guest is reached by SSH and reaches nothing itself.
-    device = _virtio("net", machine) + ",netdev=net0"
+    device = _virtio("net", machine) + f",netdev=net0{behind}"
     if machine.type != "microvm":
         device += ",romfile="  # nothing boots from the network: no option ROM to run
     return [("-netdev", "user,id=net0,restrict=on,hostfwd=tcp:127.0.0.1:0-:22"), ("-device", device)]

@@ -163,14 +163,17 @@ class Payload(Model):
 
     image: str = Field(
         min_length=1,
-        description="Name of a payload that this project builds, such as vmpl_model, or the path of an image.",
+        description="Name of a payload that this project builds, such as vmpl_model, or the path of an image; svsm is "
+        "the SVSM alone, with its own tests where it is built with them.",
         examples=["vmpl_model"],
     )
     args: Annotated[str, WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "object"}]})] = Field(
         default="", description="Arguments: text, or a mapping that is passed on as key=value separated by spaces."
     )
-    reports: Literal["ktap", "kvm-unit-tests", "none"] = Field(
-        default="ktap", description="How the payload says what it found: KTAP, kvm-unit-tests' report lines, or not."
+    reports: Literal["ktap", "kvm-unit-tests", "svsm-tests", "none"] = Field(
+        default="ktap",
+        description="How the payload says what it found: KTAP, kvm-unit-tests' report lines, the "
+        "lines of COCONUT's in-SVSM tests, or not.",
     )
     report_port: Literal["com2", "console", "none"] = Field(
         default="com2", description="Where its report comes out: the second serial port, the console, or nowhere."
@@ -192,6 +195,14 @@ class Payload(Model):
         """Return all that the payload is told: its arguments, and the faults that are asked for."""
         faults = [f"fault={fault}" for fault in self.faults]
         return " ".join(filter(None, [self.args, *faults, f"seed={self.seed}" if faults else ""]))
+
+    @model_validator(mode="before")
+    @classmethod
+    def _svsm_alone(cls, data: object) -> object:
+        # COCONUT prints all on its console, its tests as well.
+        if isinstance(data, Mapping) and data.get("image") == "svsm":
+            return {"reports": "none", "report_port": "console", **data}
+        return data
 
     @field_validator("args", mode="before")
     @classmethod

@@ -45,7 +45,7 @@ WRONG = [
     (HEAD + "guest: {}\npayload: vmpl_model", [
         "s.yaml:4:1: guest (Linux) and payload exclude each other; remove one, or switch it off here with null"]),
     (HEAD + "payload: {args: {a: 1}}", [
-        "s.yaml:3:10: payload needs the key 'image': Name of a payload that this project builds, such as vmpl_model, or the path of an image."]),
+        "s.yaml:3:10: payload needs the key 'image': Name of a payload that this project builds, such as vmpl_model, or the path of an image; svsm is the SVSM alone, with its own tests where it is built with them."]),
     (HEAD + "payload: {image: x, args: {a: b c}}", [
         "s.yaml:3:27: payload.args: a='b c' would fall apart: arguments are separated by spaces"]),
     (HEAD + "platforms: {}", ["s.yaml:3:12: platforms needs at least one of model, nocc, tcg, kvm, snp, svsm; left out, it is kvm and tcg"]),
