@@ -13,8 +13,11 @@ from typing import ClassVar, Self
 
 from pydantic import Field, model_validator
 
-from harness.checks.base import Evidence, Place, Verdict
+from harness.checks.base import Evidence, Place, Verdict, span
+from harness.checks.irq_source import find_vectors
 from harness.checks.trace_check import TraceCheck
+from harness.evidence.flavour import Flavour
+from harness.evidence.interrupts import change
 from harness.evidence.irq import Accept, Basis, Conservation, Delivery, Fate, IrqFacts, IrqSource
 from harness.evidence.steps import StepIndex
 from harness.evidence.trace import TraceFacts
@@ -39,17 +42,40 @@ class IrqRoutingCheck(TraceCheck):
     merged: int | None = Field(default=None, ge=0, description="At most this many may be merged into one delivery.")
     pending: int = Field(default=0, ge=0, description="At most this many may still wait at the end.")
     confront: bool = Field(default=True, description="Compare with the counts that the guest reports, if it does.")
+    guest_source: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Source of /proc/interrupts that must have grown by as many, on the same CPUs: i8042, "
+        "virtio1-input.0. It needs source: MSI or GSI, and finds the vector by itself where none is given.",
+    )
 
     @model_validator(mode="after")
     def _selects(self) -> Self:
         if self.source is None and self.vector is None and self.gsi is None:
             raise ValueError("irq_routing needs source, vector or gsi: which interrupts are meant?")
+        if self.guest_source is not None and self._raised_by is None:
+            raise ValueError("guest_source needs source: MSI or GSI, or a gsi: /proc/interrupts names no others")
         return self
+
+    # Whether samples are needed depends on a key here.
+    @property
+    def needs_samples(self) -> bool:  # type: ignore[override]
+        """Ask for the guest's counts around each step if they are compared."""
+        return self.guest_source is not None
+
+    # Who raises the interrupts of guest_source.
+    @property
+    def _raised_by(self) -> IrqSource | None:
+        if self.source is None and self.gsi is not None:
+            return IrqSource.GSI
+        return self.source if self.source in (IrqSource.GSI, IrqSource.MSI) else None
 
     def find_in(self, trace: TraceFacts, evidence: Evidence) -> Verdict:
         """Add up, look where each went, and confront with the guest."""
         irqs = trace.irqs
         assert irqs is not None  # TraceCheck.find
+        if self.guest_source is not None:
+            return self._at_guest_source(irqs, evidence, self.guest_source)
         sums = irqs.conservation(vector=self.vector, source=self.source, gsi=self.gsi, step=self.during)
         delivered = self._deliveries(irqs)
         untraced = self._untraced(irqs)
@@ -64,11 +90,44 @@ class IrqRoutingCheck(TraceCheck):
         if verdict is not None:
             return verdict
         if guest is not None:
-            wrong = self._witness(got, guest)
+            wrong = self._witness(got, guest, only_guest=irqs.flavour is Flavour.MAINLINE)
             if wrong is not None:
                 return self.failed(f"{said}: {wrong}")
         inferred = any(delivery.basis is Basis.INFERRED for delivery in delivered)
         return self.passed(said + (" (VMPL inferred from the next kvm_entry)" if inferred else ""))
+
+    def _at_guest_source(self, irqs: IrqFacts, evidence: Evidence, name: str) -> Verdict:
+        source = self._raised_by
+        assert source is not None  # _selects
+        samples = span(evidence.facts, self.during)
+        if samples is None:
+            around = self.during or "the steps"
+            return self.unknown(f"the guest was not asked for its interrupts before and after {around}")
+        try:
+            grown = change(name, samples[0].interrupts, samples[1].interrupts)
+        except ValueError as error:
+            return self.unknown(str(error))
+        guest = {cpu: count for cpu, count in grown.by_cpu if count}
+        found = find_vectors(irqs, source, guest, self.during, self.vector, self.gsi)
+        by_cpu = ", ".join(f"CPU {cpu}: {count}" for cpu, count in guest.items()) or "none"
+        said = f"{source} of {name}: the guest counted {grown.total} ({by_cpu})"
+        if found.unexplained:
+            cpu, here = next(iter(found.unexplained.items()))
+            seen = ", ".join(f"{count} of vector {vector:#x}" for vector, count in sorted(here.items())) or "none"
+            return self.failed(f"{said}; no vector was delivered as often on vCPU {cpu}, the trace has {seen}")
+        vectors = ", ".join(f"{vector:#x} on vCPU {cpu}" for cpu, vector in sorted(found.vectors.items()))
+        said += f", the trace delivered as many ({vectors})" if vectors else ""
+        for sums in found.conservation(irqs, source, self.during):
+            if wrong := self._conserved(sums):
+                return self.failed(f"{said}: {wrong}")
+        elsewhere = [cpu for cpu in guest if self.vcpu is not None and cpu != self.vcpu]
+        if elsewhere:
+            return self.failed(f"{said}: {guest[elsewhere[0]]} not on vCPU {self.vcpu}, but on vCPU {elsewhere[0]}")
+        if self.count is not None and grown.total != self.count:
+            return self.failed(f"{said}: expected {self.count} ({grown.total - self.count:+d})")
+        if self.at_least is not None and grown.total < self.at_least:
+            return self.failed(f"{said}: expected at least {self.at_least}")
+        return self.passed(said)
 
     def _deliveries(self, irqs: IrqFacts) -> tuple[Delivery, ...]:
         delivered = irqs.select(vector=self.vector, source=self.source, step=self.during)
@@ -194,10 +253,12 @@ class IrqRoutingCheck(TraceCheck):
             lines = [f for r in results for f in r.figures if f.label == "irq"]
         return {(int(f.get("vector") or 0), int(f.get("cpu") or 0)): int(f.get("count") or 0) for f in lines}
 
-    def _witness(self, delivered: tuple[Delivery | Accept, ...], guest: _Counts) -> str | None:
-        # The guest counts what it got; VMPL0's interrupts are the SVSM's, and one of unknown VMPL may be either's.
-        certain = Counter((d.vector, d.vcpu) for d in delivered if isinstance(d, Accept) or d.vmpl)
+    # The guest counts what it got; VMPL0's interrupts are the SVSM's, and one of unknown VMPL may be either's. Where
+    # KVM knows no VMPL (`only_guest`), all are the guest's.
+    def _witness(self, delivered: tuple[Delivery | Accept, ...], guest: _Counts, *, only_guest: bool) -> str | None:
+        certain = Counter((d.vector, d.vcpu) for d in delivered if only_guest or isinstance(d, Accept) or d.vmpl)
         unknown = Counter((d.vector, d.vcpu) for d in delivered if isinstance(d, Delivery) and d.vmpl is None)
+        unknown -= certain
         vectors = {delivery.vector for delivery in delivered} | ({self.vector} if self.vector is not None else set())
         for vector, cpu in sorted({key for key in guest if key[0] in vectors} | certain.keys() | unknown.keys()):
             counted, least = guest.get((vector, cpu), 0), certain[vector, cpu]
