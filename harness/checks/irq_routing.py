@@ -14,11 +14,11 @@ from typing import ClassVar, Self
 from pydantic import Field, model_validator
 
 from harness.checks.base import Evidence, Place, Verdict, span
-from harness.checks.irq_source import find_vectors
 from harness.checks.trace_check import TraceCheck
 from harness.evidence.flavour import Flavour
 from harness.evidence.interrupts import change
 from harness.evidence.irq import Accept, Basis, Conservation, Delivery, Fate, IrqFacts, IrqSource
+from harness.evidence.irq_source import find_vectors
 from harness.evidence.steps import StepIndex
 from harness.evidence.trace import TraceFacts
 

@@ -1,4 +1,4 @@
-"""The vectors of a source of /proc/interrupts, found in a real trace of nested KVM (tests/evidence/golden)."""
+"""``irq_routing`` with guest_source, on a real trace of nested KVM (tests/evidence/golden)."""
 
 from __future__ import annotations
 
@@ -11,9 +11,7 @@ from sample_facts import around, expect
 
 from harness.checks.base import Status
 from harness.checks.irq_routing import IrqRoutingCheck
-from harness.checks.irq_source import find_vectors
 from harness.evidence.flavour import Flavour
-from harness.evidence.irq import IrqSource
 from harness.evidence.ktap import parse_ktap
 from harness.evidence.trace import TraceFacts, read_trace
 
@@ -34,26 +32,6 @@ def read(*without: str) -> TraceFacts:
 
 def _check(**keys: Any) -> IrqRoutingCheck:
     return IrqRoutingCheck.model_validate(keys)
-
-
-@pytest.mark.parametrize(
-    ("source", "step", "guest", "vectors", "unexplained"),
-    [
-        (IrqSource.GSI, KEYS, {1: 10}, {1: 0x31}, {}),
-        (IrqSource.MSI, MSIS, {1: 10}, {1: 0x51}, {}),
-        (IrqSource.MSI, MSIS, {1: 9}, {}, {1: {0x51: 10}}),
-        (IrqSource.MSI, MSIS, {0: 10}, {}, {0: {}}),
-        (IrqSource.MSI, KEYS, {1: 10}, {}, {1: {}}),
-        (IrqSource.MSI, MSIS, {}, {}, {}),
-    ],
-)
-def test_a_source_has_the_vector_that_was_delivered_as_often(
-    source: IrqSource, step: str, guest: dict[int, int], vectors: dict[int, int], unexplained: dict[int, dict[int, int]]
-) -> None:
-    irqs = read().irqs
-    assert irqs is not None
-    found = find_vectors(irqs, source, guest, step, None, None)
-    assert (dict(found.vectors), {cpu: dict(here) for cpu, here in found.unexplained.items()}) == (vectors, unexplained)
 
 
 @pytest.mark.parametrize(
