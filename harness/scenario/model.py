@@ -199,10 +199,12 @@ class Payload(Model):
     @model_validator(mode="before")
     @classmethod
     def _svsm_alone(cls, data: object) -> object:
+        if not isinstance(data, Mapping):
+            return data
+        # Behind a validator like this one, pydantic no longer knows that a list came from JSON, and refuses it.
+        data = {key: tuple(value) if isinstance(value, list) else value for key, value in data.items()}
         # COCONUT prints all on its console, its tests as well.
-        if isinstance(data, Mapping) and data.get("image") == "svsm":
-            return {"reports": "none", "report_port": "console", **data}
-        return data
+        return {"reports": "none", "report_port": "console", **data} if data.get("image") == "svsm" else data
 
     @field_validator("args", mode="before")
     @classmethod
