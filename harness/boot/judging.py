@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from harness.checks import all_checks
-from harness.checks.base import Evidence, Status, Verdict, worst
+from harness.checks.base import Check, Evidence, Status, Verdict, worst
 from harness.checks.judge import judge
 from harness.classify.outcome import Outcome, decide_outcome
 from harness.results.load import load_facts
@@ -24,9 +24,11 @@ def judge_record(folder: Path, record: BootRecord, name: str) -> BootLine:
 
     :raise InputError: if the record cannot be read as what it is.
     """
-    facts = load_facts(folder, record)
+    expect = load_setting(record.setting, checks=all_checks()).expect
+    keep = frozenset[str]().union(*(check.kept_events() for check in expect if isinstance(check, Check)))
+    facts = load_facts(folder, record, keep)
     outcome: Outcome = decide_outcome(facts)
-    verdicts = judge(load_setting(record.setting, checks=all_checks()).expect, Evidence(facts, outcome))
+    verdicts = judge(expect, Evidence(facts, outcome))
     status = worst([verdict.status for verdict in verdicts])
     return BootLine(
         identity=record.identity,

@@ -80,6 +80,14 @@ class Check(Expectation):
     #: The guest must be asked for its interrupt counts and CPUs around each step.
     needs_samples: ClassVar[bool] = False
 
+    def trace_events(self) -> frozenset[str]:
+        """Return the host's tracepoints (``system:event``) that this needs; those that a kernel lacks are left out."""
+        return frozenset()
+
+    def kept_events(self) -> frozenset[str]:
+        """Return the events, without their systems, whose records this looks at one by one."""
+        return frozenset()
+
     def find(self, evidence: Evidence) -> Verdict:
         """Judge evidence that is known to be whole; overridden by each check."""
         raise NotImplementedError
@@ -98,6 +106,10 @@ class Check(Expectation):
     def failed(self, reason: str, at: Place | None = None) -> Verdict:
         """Answer FAIL; ``at`` is where in the trace, if it has a place."""
         return Verdict(self.key, Status.FAIL, reason, at)
+
+    def unsupported(self, reason: str) -> Verdict:
+        """Answer UNSUPPORTED."""
+        return Verdict(self.key, Status.UNSUPPORTED, reason)
 
     def unknown(self, reason: str) -> Verdict:
         """Answer INCONCLUSIVE."""

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from harness.checks.base import Check, Evidence, Status, Verdict
 from harness.checks.outcome import OutcomeCheck
 from harness.checks.report import ReportCheck
+from harness.classify.host_kernel import how_hurt
 from harness.classify.outcome import OutcomeKind
-from harness.evidence.records import StepStatus
+from harness.evidence.records import HOST, StepStatus
 from harness.scenario.expectation import Expectation
 
 __all__ = ["judge"]
@@ -34,10 +35,24 @@ def judge(expect: Sequence[Expectation], evidence: Evidence) -> tuple[Verdict, .
         checks.insert(0, OutcomeCheck(kind=kind))
     if evidence.facts.report is not None and not any(isinstance(check, ReportCheck) for check in checks):
         checks.append(ReportCheck())  # behind the checks that the scenario chose, which say more
+    lost = next((loss for loss in evidence.facts.losses if loss.what == HOST), None)
+    if lost is not None:
+        # What was seen until then is in the record, but what it would have come to is not.
+        return (Verdict(HOST, Status.INCONCLUSIVE, lost.why),)
     verdicts = [check.judge(evidence) for check in checks]
+    verdicts += _judge_host(evidence)
     verdicts += _judge_exit(evidence)
     steps = _judge_steps(evidence)
     return tuple(verdicts if steps is None else [*verdicts, steps])
+
+
+def _judge_host(evidence: Evidence) -> list[Verdict]:
+    # A KVM that breaks its own kernel is the finding, whatever the guest did.
+    host = evidence.facts.host
+    hurt = how_hurt(host.log) if host is not None and host.log is not None else None
+    if host is None or hurt is None:
+        return []
+    return [Verdict(HOST, Status.FAIL, f"while this guest ran on host {host.name}, {hurt}; reboot it")]
 
 
 def _judge_exit(evidence: Evidence) -> list[Verdict]:

@@ -7,7 +7,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from harness.checks.base import Check, Evidence, Verdict
-from harness.evidence.trace import TraceFacts
+from harness.evidence.trace import EVENTS, TraceFacts
 
 __all__ = ["DirectedCheck", "TraceCheck"]
 
@@ -17,6 +17,10 @@ class TraceCheck(Check):
 
     rests_on: ClassVar[frozenset[str]] = frozenset({"trace"})
     during: str | None = Field(default=None, description="Only within this step, as the trace marks it. Left out: all.")
+
+    def trace_events(self) -> frozenset[str]:
+        """Ask for all events that switches and interrupts are derived from; they belong together."""
+        return frozenset(f"kvm:{event}" for event in EVENTS if event.startswith("kvm_"))
 
     def find(self, evidence: Evidence) -> Verdict:
         """Judge the trace if it is whole; else answer INCONCLUSIVE with what is missing."""

@@ -14,8 +14,9 @@ from harness.classify.console import Finding, find_all
 from harness.classify.kinds import OutcomeKind
 from harness.classify.payload import termination
 from harness.classify.rules import Rule, RuleSet, Weight, fatal, note
+from harness.evidence.host_log import HURT_BITS, LogDelta, taint_letters
 
-__all__ = ["RULES", "find_in_log", "hurts", "in_words"]
+__all__ = ["RULES", "find_in_log", "how_hurt", "hurts", "in_words"]
 
 RULES: tuple[Rule, ...] = (
     # By the GHCB MSR protocol as set:code, by an NAE event in words.
@@ -48,6 +49,19 @@ def hurts(finding: Finding) -> bool:
     """Tell whether a finding means that the host's own kernel is broken, not merely that it complains of a guest."""
     own = finding.rank > 0  # the first table is about guests
     return own and (finding.weight in (Weight.FATAL, Weight.SERIOUS) or finding.signature.startswith("WARNING"))
+
+
+def how_hurt(log: LogDelta) -> str | None:
+    """Say how the host's own kernel was hurt while a guest ran; None if it was not.
+
+    Its later answers cannot be trusted until it is rebooted.
+    """
+    found = [finding for finding in find_in_log("\n".join((*log.lines, "")).encode()) if hurts(finding)]
+    added = log.taint_added & HURT_BITS
+    if not found and not added:
+        return None
+    said = f": {found[0].line}" if found else ""
+    return f"its kernel was hurt (taint {taint_letters(log.taint_before)} to {taint_letters(log.taint_after)}){said}"
 
 
 def in_words(finding: Finding) -> str:

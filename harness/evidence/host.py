@@ -12,38 +12,35 @@ from harness.evidence.flavour import Flavour
 from harness.evidence.host_log import LogDelta
 from harness.evidence.trace_buffer import CpuBuffer, EventCount
 
-__all__ = ["Anchor", "HostEvidence", "KvmSample", "Tracing"]
-
-
-@dataclass(frozen=True, slots=True)
-class Anchor:
-    """Tie the trace's time to the record's: a mark was written between these two moments of the record."""
-
-    mark: str
-    after_s: float
-    before_s: float
+__all__ = ["HostEvidence", "KvmSample", "Tracing"]
 
 
 @dataclass(frozen=True, slots=True)
 class Tracing:
-    """Say what was traced and how well; ``events`` are ``system:event``.
+    """Say what was traced and how well; ``events`` are ``system:event``, ``missing`` those that this kernel lacks.
 
     ``threads`` pairs the host's thread id of each vCPU with its number. ``counts`` are the kernel's own (``hist:``),
     empty where it has none. ``buffer_bytes`` is for each CPU. ``received_bytes`` counts what came of the trace.
+    ``origin_s`` is the host's CLOCK_MONOTONIC at the record's time 0.
     """
 
     events: tuple[str, ...]
+    missing: tuple[str, ...]
     threads: tuple[tuple[int, int], ...]
     buffer_bytes: int
     buffers: tuple[CpuBuffer, ...]
     counts: tuple[EventCount, ...]
     received_bytes: int
-    anchor: Anchor | None
+    origin_s: float
 
     @property
     def names(self) -> frozenset[str]:
         """Return the events without their systems, as trace lines have them."""
         return frozenset(event.partition(":")[2] for event in self.events)
+
+    def at_s(self, at_ns: int) -> float:
+        """Turn a time of the trace into one of the record."""
+        return at_ns / 1e9 - self.origin_s
 
     def count(self, event: str) -> EventCount | None:
         """Return the kernel's count of an event; None if it has none, or could not hold all of it."""

@@ -10,12 +10,14 @@ import mmap
 from dataclasses import dataclass
 from enum import StrEnum
 
+from harness.evidence.host import HostEvidence, KvmSample
 from harness.evidence.interrupts import InterruptTable
 from harness.evidence.subresults import Report
 from harness.evidence.trace import TraceFacts
 from harness.evidence.vitals import Vitals
 
 __all__ = [
+    "HOST",
     "BootFacts",
     "Chunk",
     "ConsoleText",
@@ -104,6 +106,10 @@ class Sample:
     online: tuple[int, ...]
 
 
+#: What a loss is called that takes everything with it: the host was lost, and nobody knows what came after.
+HOST = "host"
+
+
 @dataclass(frozen=True, slots=True)
 class Loss:
     """Name a part of the evidence that is known to be missing, and why."""
@@ -134,6 +140,8 @@ class BootFacts:
     ``debug_exit`` says that the guest had a device by which it can end QEMU with a status of its own. ``trace`` and
     ``report`` are None for a guest that has none. ``vitals`` are None where the guest was not given up. ``growth`` says
     when the consoles grew, in the order of time; of a long boot only the end.
+    ``host`` is what its kernel knows of the boot, None where it was not asked (a guest without KVM). ``kvm_samples``
+    are KVM's statistics by phase.
     """
 
     platform: str
@@ -152,12 +160,18 @@ class BootFacts:
     debug_exit: bool = False
     trace: TraceFacts | None = None
     report: Report | None = None
+    host: HostEvidence | None = None
+    kvm_samples: tuple[KvmSample, ...] = ()
     vitals: Vitals | None = None
     growth: tuple[Chunk, ...] = ()
 
     def step(self, name: str) -> StepFact | None:
         """Find a step by its name; None if the scenario has no such step."""
         return next((step for step in self.steps if step.name == name), None)
+
+    def kvm_sample(self, label: str) -> KvmSample | None:
+        """Find KVM's statistics by their label; None if they were never read then."""
+        return next((sample for sample in self.kvm_samples if sample.label == label), None)
 
     def sample(self, label: str) -> Sample | None:
         """Find a sample by its label; None if it was never taken."""

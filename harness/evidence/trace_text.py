@@ -18,7 +18,7 @@ from harness.evidence import trace_events as ev
 from harness.evidence import trace_events_host as host
 from harness.evidence.trace_events import Extra, Fields
 
-__all__ = ["KNOWN_EVENTS", "Decoded", "decode_text", "hexadecimal_fields", "split_pairs"]
+__all__ = ["KNOWN_EVENTS", "Decoded", "decode_text", "fields_of", "hexadecimal_fields", "split_pairs"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +209,12 @@ def hexadecimal_fields(event: str) -> frozenset[str]:
     """Return the fields of ``event`` that are printed in hexadecimal; empty for an unknown event."""
     known = _FORMATS.get(event)
     return frozenset() if known is None else frozenset(name for name, kind in known.kinds.items() if kind in "xX")
+
+
+def fields_of(event: str) -> tuple[str, ...] | None:
+    """Return the names of an event's fields; None for an event that is only split into its pairs."""
+    known = _FORMATS.get(event)
+    return None if known is None else tuple(known.kinds)
 
 
 def split_pairs(text: str, hexadecimal: frozenset[str] = frozenset()) -> Extra:

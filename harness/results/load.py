@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import mmap
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 from pydantic import TypeAdapter
 
+from harness.evidence.flavour import Flavour, KernelFacts, detect, offered_features
+from harness.evidence.host import HostEvidence, KvmSample
 from harness.evidence.interrupts import parse_cpu_list, parse_interrupts
 from harness.evidence.ktap import parse_ktap
 from harness.evidence.kut import parse_kut
@@ -18,14 +20,25 @@ from harness.evidence.subresults import Report
 from harness.evidence.trace import TraceFacts, read_trace
 from harness.results.record import BootRecord, RawSample
 from harness.results.vitals import read_vitals
+from harness.scenario.model import Platform
 
-__all__ = ["load_facts", "load_marks", "raw_samples_json", "read_blocks", "read_console"]
+__all__ = [
+    "host_json",
+    "kvm_samples_json",
+    "load_facts",
+    "load_marks",
+    "raw_samples_json",
+    "read_blocks",
+    "read_console",
+]
 
 _BLOCK_BYTES = 1 << 20
 # Of each console; at most 200 a second come (harness.qemu.console), so this is ten seconds and more.
 _KEPT_CHUNKS = 2000
 
 raw_samples_json: TypeAdapter[tuple[RawSample, ...]] = TypeAdapter(tuple[RawSample, ...])
+host_json: TypeAdapter[HostEvidence] = TypeAdapter(HostEvidence)
+kvm_samples_json: TypeAdapter[tuple[KvmSample, ...]] = TypeAdapter(tuple[KvmSample, ...])
 
 
 def read_console(path: Path) -> ConsoleText:
@@ -36,8 +49,10 @@ def read_console(path: Path) -> ConsoleText:
         return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
 
 
-def load_facts(folder: Path, record: BootRecord) -> BootFacts:
+def load_facts(folder: Path, record: BootRecord, keep: Collection[str] = ()) -> BootFacts:
     """Gather the facts of a boot from its folder and its record.
+
+    ``keep`` names the trace's events whose records are wanted one by one (:meth:`Check.kept_events`).
 
     Damage to an artifact is a :class:`~harness.evidence.records.Loss`, not an error.
     """
@@ -53,6 +68,7 @@ def load_facts(folder: Path, record: BootRecord) -> BootFacts:
         growth += chunks[-_KEPT_CHUNKS:]
     vitals, unread = read_vitals(folder)
     samples, missing = _samples(folder / "samples.json")
+    host, kvm_samples, unread_host = _host(folder)
     events, damage = _events(folder / "qmp.jsonl")
     stderr = folder / "qemu.stderr"
     return BootFacts(
@@ -64,13 +80,15 @@ def load_facts(folder: Path, record: BootRecord) -> BootFacts:
         events=events,
         console=read_console(folder / "console.log"),
         stderr=stderr.read_text(errors="replace") if stderr.exists() else "",
-        losses=(*losses, *missing, *damage, *unread),
+        losses=(*losses, *missing, *damage, *unread, *unread_host),
         ready_s=record.ready_s,
         gave_up_s=record.gave_up_s,
         gave_up_why=record.gave_up_why,
         qemu_end=record.qemu_end,
         debug_exit=record.debug_exit,
-        trace=_trace(folder / "trace.log", record),
+        trace=_trace(folder / "trace.log", record, host, keep),
+        host=host,
+        kvm_samples=kvm_samples,
         report=_report(folder, record),
         vitals=vitals,
         growth=tuple(sorted(growth, key=lambda chunk: chunk.at_s)),
@@ -95,8 +113,38 @@ def read_blocks(path: Path) -> Iterator[bytes]:
             yield block
 
 
-def _trace(path: Path, record: BootRecord) -> TraceFacts | None:
-    return read_trace(read_blocks(path), record.vcpus) if path.exists() else None
+def _trace(path: Path, record: BootRecord, host: HostEvidence | None, keep: Collection[str]) -> TraceFacts | None:
+    if not path.exists():
+        return None
+    if host is None or host.tracing is None:
+        return read_trace(read_blocks(path), record.vcpus, keep=keep)
+    flavour = host.flavour
+    if flavour is None and record.identity.platform not in (Platform.SNP, Platform.SVSM):
+        flavour = Flavour.MAINLINE  # without SNP there are no VMPLs, and every kind of KVM counts alike
+    if flavour is None:
+        offered = offered_features(read_console(path.parent / "console.log"))
+        flavour = detect(KernelFacts(ghcb_features=offered)).flavour
+    threads = dict(host.tracing.threads)
+    return read_trace(read_blocks(path), record.vcpus, flavour, keep=keep, threads=threads)
+
+
+def _host(folder: Path) -> tuple[HostEvidence | None, tuple[KvmSample, ...], tuple[Loss, ...]]:
+    # Only a guest under KVM has them.
+    losses: list[Loss] = []
+    host: HostEvidence | None = None
+    samples: tuple[KvmSample, ...] = ()
+    path, stats = folder / "host.json", folder / "kvm_stats.json"
+    if path.exists():
+        try:
+            host = host_json.validate_json(path.read_bytes())
+        except ValueError:
+            losses += [Loss(what, "host.json is damaged") for what in ("trace", "host_log")]
+    if stats.exists():
+        try:
+            samples = kvm_samples_json.validate_json(stats.read_bytes())
+        except ValueError:
+            losses.append(Loss("kvm_stats", "kvm_stats.json is damaged"))
+    return host, samples, tuple(losses)
 
 
 def _report(folder: Path, record: BootRecord) -> Report | None:

@@ -5,14 +5,16 @@ from typing import Any
 import pytest
 from sample_facts import evidence, step
 
+from checks.host_facts import host
 from harness.checks.base import Status, worst
 from harness.checks.console import ConsoleCheck
 from harness.checks.judge import judge
 from harness.checks.outcome import OutcomeCheck
 from harness.checks.report import ReportCheck
 from harness.classify.outcome import OutcomeKind
+from harness.evidence.host_log import LogDelta
 from harness.evidence.ktap import parse_ktap
-from harness.evidence.records import QemuEnd, StepStatus
+from harness.evidence.records import HOST, Loss, QemuEnd, StepStatus
 from harness.scenario.expectation import Expectation
 
 PASS, FAIL, ERROR, INCONCLUSIVE = Status.PASS, Status.FAIL, Status.ERROR, Status.INCONCLUSIVE
@@ -52,6 +54,20 @@ def test_the_first_step_that_went_wrong_is_the_finding(steps: list[Any], status:
     assert [(v.check, v.status) for v in verdicts[2:]] == ([] if status is None else [("steps", status)])
     assert all(reason in verdict.reason for verdict in verdicts[2:])
     assert worst([verdict.status for verdict in verdicts]) is (status or PASS)
+
+
+def test_a_host_that_broke_while_the_guest_ran_is_the_finding() -> None:
+    fine = host(log=LogDelta(("[ 1.0] br0: up",), 1 << 9, 1 << 9))
+    assert _judged(LINUX, host=fine) == [("outcome", PASS), ("console", PASS)]
+    hurt = host(log=LogDelta(("[ 1.0] watchdog: BUG: soft lockup - CPU#1 stuck for 22s!",), 0, 1 << 14))
+    assert _judged(LINUX, host=hurt)[2:] == [("host", FAIL)]
+    (verdict,) = (verdict for verdict in judge([], evidence(host=hurt)) if verdict.check == "host")
+    assert "host lab1, its kernel was hurt (taint - to L): BUG: soft lockup" in verdict.reason
+
+
+def test_a_host_that_was_hurt_before_makes_everything_unknown() -> None:
+    facts = {"losses": (Loss(HOST, "host lab1 was hurt by an earlier boot"),), "ready_s": None, "gave_up_s": 9.0}
+    assert _judged(LINUX, **facts) == [("host", INCONCLUSIVE)]
 
 
 def test_what_cannot_judge_is_a_bug() -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from harness.classify.host_kernel import find_in_log, hurts, in_words
+from harness.classify.host_kernel import find_in_log, how_hurt, hurts, in_words
+from harness.evidence.host_log import LogDelta
 
 OOPS = b"""\
 [ 5000.100000] BUG: kernel NULL pointer dereference, address: 0000000000000008
@@ -41,3 +42,20 @@ def test_what_is_found_and_whether_it_hurts(log: bytes, words: str, hurt: bool) 
 
 def test_an_ordinary_log_has_nothing() -> None:
     assert find_in_log(b"[ 1.0] br0: port 1(tap0) entered forwarding state\n") == ()
+
+
+@pytest.mark.parametrize(
+    ("log", "words"),
+    [
+        (LogDelta(tuple(OOPS.decode().splitlines()), 0, 1 << 7), "taint - to D): BUG: kernel NULL"),
+        # A second warning leaves the taint as it was.
+        (LogDelta((WARNING.decode().strip(),), 1 << 9, 1 << 9), "taint W to W): WARNING"),
+        # The line may be lost, the bit is not.
+        (LogDelta((), 1, 1 | 1 << 14), "taint P to PL)"),
+        (LogDelta(("kvm_amd: SEV-ES guest requested termination: 0x0:0x0",), 0, 0), None),
+        (LogDelta((), 0, 1 << 12), None),
+    ],
+)
+def test_how_a_host_is_hurt(log: LogDelta, words: str | None) -> None:
+    said = how_hurt(log)
+    assert said is None if words is None else said is not None and words in said
