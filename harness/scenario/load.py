@@ -24,13 +24,14 @@ from harness.scenario.snp_contradictions import SVSM_PAYLOAD
 from harness.scenario.source import read_source
 from harness.scenario.substitute import Variables, substitute
 from harness.scenario.suggest import did_you_mean, listed
+from harness.scenario.trace import Trace
 from harness.scenario.validate import validate
 from harness.scenario.variants import SECTIONS, Axis, Point, expand, key_path, read_axes, slug
 
 __all__ = ["KEYS", "OVERRIDABLE", "Head", "load_scenario"]
 
 #: What a platform may say differently.
-OVERRIDABLE = ("machine", "guest", "payload", "snp", "svsm", "steps", "expect", "timeout")
+OVERRIDABLE = ("machine", "guest", "payload", "snp", "svsm", "trace", "steps", "expect", "timeout")
 #: Every key of a scenario, in the order in which a reader wants them.
 KEYS = ("name", "about", "tags", "vars", "matrix", "platforms", *OVERRIDABLE, "stability")
 _RESOLVED = (*OVERRIDABLE, "stability")
@@ -40,6 +41,7 @@ _SECTION_MODELS: Mapping[str, type[Model]] = {
     "payload": Payload,
     "snp": Snp,
     "svsm": Svsm,
+    "trace": Trace,
     "stability": Stability,
 }
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")

@@ -20,6 +20,7 @@ from harness.scenario.setting import Setting
 from harness.scenario.snp_contradictions import launch_contradictions
 from harness.scenario.steps import STEPS, Step
 from harness.scenario.suggest import did_you_mean, listed
+from harness.scenario.trace import Trace
 from harness.scenario.validate import validate
 
 __all__ = ["Limits", "absent", "resolve"]
@@ -51,6 +52,7 @@ def resolve(tree: MappingNode, checks: Mapping[str, type[Expectation]], problems
     guest = _section(Guest, tree, "guest", problems)
     snp = _section(Snp, tree, "snp", problems)
     svsm = _section(Svsm, tree, "svsm", problems)
+    trace = _section(Trace, tree, "trace", problems)
     if absent(tree.get("guest")) and absent(tree.get("payload")):
         guest = Guest()
     elif not absent(tree.get("guest")) and not absent(tree.get("payload")):
@@ -82,6 +84,7 @@ def resolve(tree: MappingNode, checks: Mapping[str, type[Expectation]], problems
         stability=limits.stability,
         snp=snp,
         svsm=svsm,
+        trace=trace,
     )
 
 

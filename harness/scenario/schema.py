@@ -18,6 +18,7 @@ from harness.scenario.load import KEYS, OVERRIDABLE, Head
 from harness.scenario.model import Guest, Machine, Payload, Platform, Stability
 from harness.scenario.resolve import Limits
 from harness.scenario.steps import STEPS
+from harness.scenario.trace import Trace
 
 __all__ = ["build_schema"]
 
@@ -49,6 +50,7 @@ def build_schema(checks: Mapping[str, type[Expectation]]) -> dict[str, Any]:
         Payload,
         Snp,
         Svsm,
+        Trace,
         Stability,
         Head,
         Limits,
@@ -68,6 +70,7 @@ def build_schema(checks: Mapping[str, type[Expectation]]) -> dict[str, Any]:
         "guest": _or_null(ref[Guest]),
         "snp": _or_null(ref[Snp]),
         "svsm": _or_null(ref[Svsm]),
+        "trace": _or_null(ref[Trace]),
         "payload": _or_null(ref[Payload], {"type": "string", "description": "The payload's image."}),
         "steps": _one_key_list(STEPS, ref, defs, _ENTRIES["steps"]),
         "expect": _one_key_list(checks, ref, defs, _ENTRIES["expect"]),

@@ -8,6 +8,7 @@ from harness.scenario.confidential import Snp, Svsm
 from harness.scenario.expectation import Expectation
 from harness.scenario.model import Guest, Machine, Payload, Platform, Stability
 from harness.scenario.steps import Step
+from harness.scenario.trace import Trace
 
 __all__ = ["Scenario", "Setting", "Variant"]
 
@@ -22,7 +23,7 @@ class Setting:
     Exactly one of ``guest`` and ``payload`` is not None. ``snp`` is not None on platforms snp and svsm, ``svsm``
     on svsm and nocc. ``machine.accel`` agrees with the platform (``auto`` is left only on model and nocc).
     ``timeout_s`` is the outer deadline of one boot in seconds. Every step has a ``name``.
-    ``stability`` is None if the scenario asks for one boot.
+    ``stability`` is None if the scenario asks for one boot, ``trace`` if it asks for no more than its checks need.
     """
 
     machine: Machine
@@ -34,6 +35,7 @@ class Setting:
     stability: Stability | None
     snp: Snp | None = None
     svsm: Svsm | None = None
+    trace: Trace | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ def dump_setting(setting: Setting) -> dict[str, JsonValue]:
         "payload": _dump(setting.payload),
         "snp": _dump(setting.snp),
         "svsm": _dump(setting.svsm),
+        "trace": _dump(setting.trace),
         "steps": _entries(setting.steps),
         "expect": _entries(setting.expect),
         "timeout": exact_duration(setting.timeout_s),
