@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import shlex
 import sys
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import ExitStack, suppress
-from dataclasses import asdict, dataclass
+from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -17,8 +16,9 @@ import typer
 
 from harness.boot.plan import RefusedBoot, plan_boots
 from harness.boot.run import PlannedBoot
-from harness.boot.site import Site, open_site
+from harness.boot.site import Site
 from harness.catalogue import find_files, load_files, parse_set, select_variants
+from harness.cli.boots_loop import Ongoing, carry_out
 from harness.cli.exit_status import ExitStatus
 from harness.cli.options import Format, Only, Results, SetValues
 from harness.cli.stability_live import watch_campaign
@@ -34,25 +34,17 @@ from harness.cli.stability_text import (
 )
 from harness.cli.table import columns, terminal_width
 from harness.clock import monotonic_s
-from harness.errors import HarnessBug, HostError, InputError
+from harness.errors import HostError, InputError
 from harness.results.provenance import describe_run
 from harness.results.store import Run, create_run, find_run
 from harness.scenario.model import Platform
 from harness.scenario.setting import Variant
-from harness.stability.account import Account, count_boots
+from harness.stability.account import count_boots
 from harness.stability.goal import Asked, choose_goal, resume_goal
 from harness.stability.plan import CampaignPlan, make_plan, read_plan, require_same_parts, with_plan, write_goal
-from harness.stability.run import alone, boots_at_once, count_run, cut_short, make_boots
+from harness.stability.run import alone, count_run, cut_short
 
 __all__ = ["stability"]
-
-
-@dataclass(frozen=True, slots=True)
-class _Campaign:
-    run: Run
-    plan: CampaignPlan
-    account: Account
-    refused: Sequence[RefusedBoot]
 
 
 def stability(
@@ -119,7 +111,7 @@ def stability(
 
 async def _begun(
     variants: Sequence[Variant], platform: Platform | None, asked: Asked, results: Path, site: Site
-) -> _Campaign:
+) -> Ongoing:
     plans = await plan_boots(variants, site, platform)
     planned = [boot for boot in plans if isinstance(boot, PlannedBoot)]
     refused = [boot for boot in plans if isinstance(boot, RefusedBoot)]
@@ -130,45 +122,28 @@ async def _begun(
     goal = choose_goal(asked, [boot.setting.stability for boot in planned])
     plan = await make_plan(goal, planned, site)
     run = create_run(results, with_plan(describe_run(sys.argv), plan))
-    return _Campaign(run, plan, count_boots(goal, len(plan.entries), ()), refused)
+    return Ongoing(run, plan, count_boots(goal, len(plan.entries), ()), refused)
 
 
-async def _resumed(run: Run, asked: Asked, site: Site) -> _Campaign:
+async def _resumed(run: Run, asked: Asked, site: Site) -> Ongoing:
     recorded = read_plan(run)
+    if recorded.arms:
+        raise InputError(f"{run.folder} compares settings; go on with svsm-harness compare --resume {run.folder}")
     goal = resume_goal(recorded.goal, asked)
     await require_same_parts(recorded, site)
     plan = CampaignPlan(goal, recorded.entries)
     if goal != recorded.goal:
         with alone(run):
             write_goal(run, goal)
-    return _Campaign(run, plan, count_run(run, plan), ())
+    return Ongoing(run, plan, count_run(run, plan), ())
 
 
-def _carry_out(begin: Callable[[Site], Awaitable[_Campaign]], parallel: int, output: str) -> ExitStatus:
-    # Ctrl-C and a full disk end the boots; what is finished is summed up all the same.
-    campaigns: list[_Campaign] = []
-
-    async def everything() -> None:
-        site = await open_site(os.environ)
-        campaign = await begin(site)
-        at_once = parallel or boots_at_once(campaign.plan)
-        with ExitStack() as stack:
-            stack.enter_context(alone(campaign.run))
-            campaigns.append(campaign)
-            if output == "text":
-                _print_beforehand(campaign, at_once)
-            watcher = stack.enter_context(watch_campaign(campaign.account, quiet=output == "json"))
-            await make_boots(campaign.plan, site, campaign.run, campaign.account, at_once, watcher)
-
+def _carry_out(begin: Callable[[Site], Awaitable[Ongoing]], parallel: int, output: str) -> ExitStatus:
     begin_s = monotonic_s()
-    error: HostError | KeyboardInterrupt | None = None
-    try:
-        asyncio.run(everything())
-    except (HostError, KeyboardInterrupt) as cause:
-        error = cause
-    if not campaigns:
-        raise error or HarnessBug("a campaign that never began")
-    campaign = campaigns[0]
+    announce = _print_beforehand if output == "text" else _say_nothing
+    campaign, error = carry_out(
+        begin, parallel, announce, lambda account: watch_campaign(account, quiet=output == "json")
+    )
     status = status_of(campaign.account)
     if error is not None:
         status = ExitStatus.INTERRUPTED if isinstance(error, KeyboardInterrupt) else ExitStatus.ERROR
@@ -182,7 +157,10 @@ def _carry_out(begin: Callable[[Site], Awaitable[_Campaign]], parallel: int, out
     return status
 
 
-def _print_beforehand(campaign: _Campaign, at_once: int) -> None:
+def _say_nothing(campaign: Ongoing, at_once: int) -> None: ...
+
+
+def _print_beforehand(campaign: Ongoing, at_once: int) -> None:
     plan, account, goal = campaign.plan, campaign.account, campaign.plan.goal
     several = f", {len(plan.entries)} variants in turn" if len(plan.entries) > 1 else ""
     print(f"{plan.scenario} on {plan.platform}: {goal.boots} boots{several}, {at_once} at a time")
@@ -195,7 +173,7 @@ def _print_beforehand(campaign: _Campaign, at_once: int) -> None:
     print(f"if this is cut short: {_resume_command(campaign.run)}\n", flush=True)
 
 
-def _print_summary(campaign: _Campaign, interrupted: bool) -> None:
+def _print_summary(campaign: Ongoing, interrupted: bool) -> None:
     account, run = campaign.account, campaign.run
     kinds = account.kinds()
     if kinds:
@@ -219,7 +197,7 @@ def _resume_command(run: Run) -> str:
     return shlex.join(["svsm-harness", "stability", "--resume", str(run.folder)])
 
 
-def _document(campaign: _Campaign, status: ExitStatus, took_s: float) -> dict[str, object]:
+def _document(campaign: Ongoing, status: ExitStatus, took_s: float) -> dict[str, object]:
     account = campaign.account
     low, high = account.interval
     return {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -31,9 +31,13 @@ _LINES = 20
 
 @dataclass
 class Board:
-    """Be what is shown; ``begin_s`` and ``before`` are when this process began, and what was recorded then."""
+    """Be what is shown; ``begin_s`` and ``before`` are when this process began, and what was recorded then.
+
+    ``standing`` says in a line what the boots show so far.
+    """
 
     account: Account
+    standing: Callable[[Account], str] = interval_text
     begin_s: float = field(default_factory=monotonic_s)
     before: int = 0
     running: dict[int, tuple[float, Progress]] = field(default_factory=dict)
@@ -42,7 +46,7 @@ class Board:
     def __post_init__(self) -> None:
         """Note how far the run is already, and load scipy now rather than beside a running boot."""
         self.before = len(self.account.lines)
-        self.interval = interval_text(self.account)
+        self.interval = self.standing(self.account)
 
     def watch(self, identity: BootIdentity, what: Progress | BootLine) -> None:
         """Take what a boot reports."""
@@ -51,7 +55,7 @@ class Board:
             self.running[turn] = (self.running.get(turn, (monotonic_s(), what))[0], what)
             return
         self.running.pop(turn, None)
-        self.interval = interval_text(self.account)
+        self.interval = self.standing(self.account)
 
     def headline(self, now_s: float) -> str:
         """Return the one line that says how it stands at ``now_s``."""
@@ -85,9 +89,11 @@ class Board:
 
 
 @contextmanager
-def watch_campaign(account: Account, quiet: bool) -> Iterator[Watcher]:
+def watch_campaign(
+    account: Account, quiet: bool, standing: Callable[[Account], str] = interval_text
+) -> Iterator[Watcher]:
     """Yield what :func:`~harness.stability.run.make_boots` reports to; shown on standard error unless ``quiet``."""
-    board = Board(account)
+    board = Board(account, standing)
     if quiet:
         yield board.watch
         return

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from random import Random
 
 from pydantic import JsonValue, TypeAdapter, ValidationError
 
@@ -21,7 +22,17 @@ from harness.scenario.setting import Setting, Variant
 from harness.scenario.stored import dump_setting, load_setting
 from harness.stability.goal import Goal
 
-__all__ = ["CampaignPlan", "boot_of_turn", "make_plan", "read_plan", "require_same_parts", "with_plan", "write_goal"]
+__all__ = [
+    "CampaignPlan",
+    "Place",
+    "boot_of_turn",
+    "make_plan",
+    "place_of_turn",
+    "read_plan",
+    "require_same_parts",
+    "with_plan",
+    "write_goal",
+]
 
 _KEY = "stability"
 
@@ -42,10 +53,16 @@ class _Entry:
 
 @dataclass(frozen=True, slots=True)
 class CampaignPlan:
-    """Hold the goal and the variants, which take turns in this order."""
+    """Hold the goal and the variants, which take turns in this order.
+
+    ``arms`` names the settings that are compared; empty: none are. Each variant is then there once for each arm, all
+    arms of a variant one after the other, and ``order_seed`` draws in which order the arms of a block are booted.
+    """
 
     goal: Goal
     entries: tuple[_Entry, ...]
+    arms: tuple[str, ...] = ()
+    order_seed: int = 0
 
     @property
     def platform(self) -> Platform:
@@ -58,11 +75,22 @@ class CampaignPlan:
         return self.entries[0].scenario
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Say where a turn is: its entry, its block of boots that are compared with each other, and its arm, all from 0."""
+
+    entry: int
+    block: int
+    arm: int
+
+
 _plan_json: TypeAdapter[CampaignPlan] = TypeAdapter(CampaignPlan)
 
 
-async def make_plan(goal: Goal, planned: Sequence[PlannedBoot], site: Site) -> CampaignPlan:
-    """Fix what is booted.
+async def make_plan(
+    goal: Goal, planned: Sequence[PlannedBoot], site: Site, arms: Sequence[str] = (), order_seed: int = 0
+) -> CampaignPlan:
+    """Fix what is booted; ``arms`` and ``order_seed`` as :class:`CampaignPlan` holds them.
 
     :raise InputError: if the variants would have different grades of evidence, which cannot be counted together.
     :raise HostError: if this machine lacks a part of a guest.
@@ -87,7 +115,21 @@ async def make_plan(goal: Goal, planned: Sequence[PlannedBoot], site: Site) -> C
         )
         for plan in planned
     ]
-    return CampaignPlan(goal, tuple(entries))
+    return CampaignPlan(goal, tuple(entries), tuple(arms), order_seed)
+
+
+def place_of_turn(plan: CampaignPlan, turn: int) -> Place:
+    """Return the place of ``turn`` (from 1).
+
+    Without arms, a block is a round of all variants. With arms, it is one boot of each arm of one variant, in an order
+    drawn by lot: no state of the machine can favour an arm, and the comparison may count on that.
+    """
+    size = len(plan.arms) or len(plan.entries)
+    block, at = divmod(turn - 1, size)
+    if not plan.arms:
+        return Place(at, block, 0)
+    order = Random(f"{plan.order_seed}:{block}").sample(range(size), size)
+    return Place(block % (len(plan.entries) // size) * size + order[at], block, order[at])
 
 
 def boot_of_turn(plan: CampaignPlan, turn: int) -> PlannedBoot:
@@ -98,7 +140,7 @@ def boot_of_turn(plan: CampaignPlan, turn: int) -> PlannedBoot:
 
     :raise ScenarioError: if another version of the harness wrote the plan.
     """
-    entry = plan.entries[(turn - 1) % len(plan.entries)]
+    entry = plan.entries[place_of_turn(plan, turn).entry]
     setting = _seeded(load_setting(entry.setting, checks=all_checks()), turn)
     variant = Variant(
         scenario=entry.scenario,
@@ -157,7 +199,8 @@ async def require_same_parts(plan: CampaignPlan, site: Site) -> None:
 
     :raise InputError: naming the first part that differs.
     """
-    for turn, entry in enumerate(plan.entries, start=1):
+    for turn in range(1, len(plan.entries) + 1):
+        entry = plan.entries[place_of_turn(plan, turn).entry]
         now = await _made_of(boot_of_turn(plan, turn), site)
         for part in sorted(entry.made_of.keys() | now.keys()):
             was, found = entry.made_of.get(part, "absent"), now.get(part, "absent")

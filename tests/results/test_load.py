@@ -16,7 +16,7 @@ from harness.checks.startup import StartupCheck
 from harness.checks.vcpus_online import VcpusOnlineCheck
 from harness.classify.outcome import decide_outcome
 from harness.evidence.records import BootFacts, Loss
-from harness.results.load import load_facts, read_console
+from harness.results.load import load_facts, load_marks, read_console
 
 from .sample_record import CONSOLE, INTERRUPTS, RECORD, SAMPLES, write_folder
 
@@ -49,6 +49,7 @@ def test_a_whole_folder(folder: Path) -> None:
         ("ready", 3.9),
         ("ssh", 4.0),
     ]
+    assert load_marks(folder, RECORD) == facts.marks
     assert [(event.at_s, event.name) for event in facts.events] == [(0.2, "RESUME"), (9.0, "SHUTDOWN")]
     assert facts.events[1].text("reason") == "host-qmp-quit"
     assert [(sample.label, sample.at_s, sample.online) for sample in facts.samples] == [

@@ -1,0 +1,1 @@
+"""Compare settings, or recorded runs: failure rates, kinds of failure, and how long start-up takes."""
