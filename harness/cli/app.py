@@ -25,6 +25,7 @@ _COMMANDS = {
     "doctor": ("doctor", "doctor", "Say what this machine can run, and what is in the way of more."),
     "show": ("show", "show", "Show a recorded run, or one of its boots."),
     "replay": ("show", "replay", "Judge recorded boots again, from the record alone."),
+    "history": ("history", "history", "Show rates, times and kinds of failure over all nights."),
     "report": ("report", "report", "Write runs as a page, or for another system."),
     "repro": ("repro", "repro", "Print how to reproduce a recorded boot, and do it."),
     "selftest": ("selftest", "selftest", "Put in faults on purpose, and see that the checks notice."),

@@ -28,6 +28,8 @@ __all__ = ["ChangePoint", "fisher_p", "holm", "mann_whitney_p", "rate_change", "
 # Deals: first few, which tell an ordinary series; then many, for one that few deals cannot tell from certain.
 _FEW, _MANY = 499, 19_999
 _SEED = 20_261_122
+# 2 * 3! * 3! of 6! orders have their three lowest, or highest, in front.
+_FEWEST_NIGHTS = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,13 +83,14 @@ def rate_change(nights: Sequence[tuple[int, int]]) -> ChangePoint | None:
 def time_change(nights: Sequence[float]) -> ChangePoint | None:
     """Find the most likely change of a time; each night is its median, which a crowd of boots cannot outvote.
 
-    Boots of one night share the night's machine, so nights, not boots, are put in another order. None for fewer than
-    two nights, or if all are alike.
+    Boots of one night share the night's machine, so nights, not boots, are put in another order. None if nothing could
+    show a change: all nights are alike, or they are fewer than six, which even in the clearest order come about by
+    chance more often than once in ten.
     """
     import numpy as np
     from scipy.stats import rankdata
 
-    if len(nights) < 2 or len(set(nights)) == 1:
+    if len(nights) < _FEWEST_NIGHTS or len(set(nights)) == 1:
         return None
     ranks = np.asarray(rankdata(nights), dtype=np.float64)
     scores = _rank_sums(ranks[np.newaxis, :])[0]

@@ -51,11 +51,11 @@ def test_one_night_that_waited_for_an_hour_is_one_night() -> None:
     assert found is not None and found.p > 0.2
 
 
-def test_two_nights_prove_nothing_of_times() -> None:
-    found = time_change([1.0, 2.0])
-    assert found is not None and found.p == 1.0
-    assert time_change([1.0]) is None
-    assert time_change([1.0, 1.0, 1.0]) is None
+def test_few_nights_prove_nothing_of_times() -> None:
+    assert time_change([1.0, 1.0, 1.0, 2.0, 2.1]) is None
+    assert time_change([1.0] * 9) is None
+    six = time_change([1.0, 1.1, 1.2, 2.0, 2.1, 2.2])
+    assert six is not None and six.p == pytest.approx(0.1, abs=0.04)
 
 
 @pytest.mark.parametrize("rate", [0.02, 0.2])
