@@ -152,6 +152,9 @@ FAULTS: tuple[Fault, ...] = (
     Fault("guest-panic", ("", ":0.3"), _names("outcome"), _names(f"console {_NOT_READY}")),
     Fault("start-slow", ("",), _names("startup")),
     Fault("trace-lost", ("", ":0.01"), frozenset(), blind=_TRACE_CHECKS),
+    # A vCPU that never leaves the SVSM, or the guest, answers nobody; what was traced before is whole.
+    Fault("svsm-spin", ("",), _names("outcome"), _names(_NOT_READY), hangs=True),
+    Fault("guest-spin", ("",), _names("outcome"), _names(_NOT_READY), hangs=True),
 )
 
 

@@ -23,6 +23,8 @@ static const char *const names[FAULT_COUNT] = {
 	[FAULT_GUEST_PANIC] = "guest-panic",
 	[FAULT_START_SLOW] = "start-slow",
 	[FAULT_TRACE_LOST] = "trace-lost",
+	[FAULT_SVSM_SPIN] = "svsm-spin",
+	[FAULT_GUEST_SPIN] = "guest-spin",
 };
 
 static struct {

@@ -23,6 +23,8 @@ enum fault {
 	FAULT_GUEST_PANIC,		/* the start of a step of the plan */
 	FAULT_START_SLOW,		/* the launch of the firmware: takes slow-ms longer */
 	FAULT_TRACE_LOST,		/* a trace line */
+	FAULT_SVSM_SPIN,		/* a request in the SVSM's loop: VMPL0 runs on and never answers */
+	FAULT_GUEST_SPIN,		/* the start of a step of the plan: the guest runs on and does nothing */
 	FAULT_COUNT,
 };
 

@@ -133,6 +133,9 @@ static void run_step(const struct stimulus *stimulus)
 
 	if (fault_fires(FAULT_GUEST_PANIC))
 		vmpl_panic(__FILE__, __LINE__, "vmpl_model fault guest-panic");
+	if (fault_fires(FAULT_GUEST_SPIN))
+		for (;;)
+			;
 	workers = call_workers(stimulus);
 	take_counters();
 	mark(stimulus->name, "begin");

@@ -83,6 +83,9 @@ static void serve(struct svsm_cpu *self)
 
 	if (fault_fires(FAULT_SVSM_PANIC))
 		vmpl_panic(__FILE__, __LINE__, "vmpl_model fault svsm-panic");
+	if (fault_fires(FAULT_SVSM_SPIN))
+		for (;;)
+			;
 	result = dispatch(&request);
 	/* DELETE_VCPU may not name the caller, so the VMSA is still there. */
 	vmsa->save.rax = result;

@@ -179,7 +179,7 @@ async def _live(
             if disturbed is None:
                 await course
             else:
-                if await disturb(disturbed, course, machine):
+                if await disturb(disturbed, course, machine, stack):
                     context.gave_up_s = machine.now_s()
             _note_not_reached(context, plan.setting)
             if not gone.done() and _went_wrong(context):

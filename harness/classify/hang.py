@@ -83,13 +83,13 @@ def _why_unknown(facts: BootFacts, signs: Signs | None) -> str:
 def _stopped(facts: BootFacts, signs: Signs | None) -> Hang | None:
     if signs is None:
         return None
-    if signs.stopped and not signs.used_s:
+    if signs.stopped and not signs.ran_between:
         return Hang(
             HangKind.QEMU_BLOCKED,
             Sure.CERTAIN,
             (f"QEMU's process was stopped by a signal in all {signs.close_looks} looks over {signs.close_s:.1f} s",),
         )
-    blocked = [cpu for cpu in signs.cpus if cpu.blocked]
+    blocked = [cpu for cpu in signs.cpus if cpu.blocked] if not signs.stopped else []
     if blocked:
         reasons = [f"the thread of vCPU {cpu.vcpu} was {cpu.blocked} in every look" for cpu in blocked]
         return Hang(HangKind.QEMU_BLOCKED, Sure.CERTAIN, tuple(reasons))
@@ -111,10 +111,11 @@ def _not_run(facts: BootFacts, signs: Signs | None) -> Hang | None:
         reason = f"QEMU's run state is {signs.run_state}: it was never told to start the guest"
         return Hang(HangKind.NEVER_STARTED, Sure.CERTAIN, (reason,))
     little = signs.cpus and signs.all_used_ns < _NOTHING_NS and not signs.console_bytes
-    if little:
+    if little and not signs.in_firmware:
         used = f"all vCPUs together have used {signs.all_used_ns / 1e6:.1f} ms of CPU time"
         reason = f"QEMU's run state is {signs.run_state or 'not known'}"
-        sure = Sure.LIKELY if signs.run_state in (_RUNS, "") else Sure.CERTAIN
+        # A guest that halts at its first instructions uses as little.
+        sure = Sure.POSSIBLE if signs.run_state in (_RUNS, "") else Sure.CERTAIN
         return Hang(HangKind.NEVER_STARTED, sure, (used, "no console has said anything", reason))
     if signs.run_state not in ("", _RUNS):
         reason = f"QEMU has stopped the guest: its run state is {signs.run_state}"
@@ -170,12 +171,13 @@ def _halted(facts: BootFacts, signs: Signs | None) -> Hang | None:
 
 
 def _pending(facts: BootFacts, signs: Signs | None) -> Hang | None:
-    if signs is None or not signs.idle:
+    if signs is None or not signs.asleep:
         return None
-    traced = lost_wakeup(facts.trace)
+    # Another vCPU may spin meanwhile: it waits for the one that was not woken.
+    traced = lost_wakeup(facts.trace, signs.asleep)
     if traced is not None:
         return Hang(HangKind.LOST_WAKEUP, Sure.CERTAIN, (traced, signs.usage))
-    if signs.pending:
+    if signs.pending and signs.idle:
         return Hang(HangKind.LOST_WAKEUP, Sure.LIKELY, (signs.pending, signs.usage))
     return None
 

@@ -19,6 +19,8 @@ __all__ = ["CpuSigns", "Signs", "repeats", "signs_of"]
 _BUSY, _IDLE = 0.7, 0.3
 # Who wants to run, and gets less than this part of what it wants, is starved: two busy programs a CPU still get half.
 _STARVED = 0.12
+# What QEMU's vCPUs may use until a stop has reached them all.
+_BITE = 0.01
 # How late the harness's own looks may come, together, as a part of the time over which they were taken.
 _LATE = 0.5
 # A guest that gets on says something several times within this time before its end; a hung one's stray line is one.
@@ -33,6 +35,8 @@ _LOW, _ROM = 0x100000, range(0xFFC00000, 0x100000000)
 _STOPPED = "Tt"
 # Printed by the decompressor and by early consoles, before the banner or in its place.
 _KERNEL_SPOKE = re.compile(rb"Decompressing Linux|early console in |Booting the kernel|\[ {0,4}\d{1,5}\.\d{6}\] ")
+# Where a CPU begins (AMD APM volume 2, 14.1.5), as QEMU shows it: one that is still there has not run.
+_RESET = 0xFFF0
 # The end of a console that says the same again and again.
 _TAIL_BYTES, _LINES, _DIFFERENT = 4096, 8, 2
 _STAMP = re.compile(rb"^\[[ \d.]{1,20}\] ")
@@ -100,7 +104,9 @@ class Signs:
             if last.wait_ns is not None and before.wait_ns is not None:
                 waited = max(0, last.wait_ns - before.wait_ns) / 1e9 / self.close_s
             used = max(0, last.cpu_ns - before.cpu_ns) / 1e9 / self.close_s
-            found.append(CpuSigns(last.vcpu, used, waited, last.cpu_ns, self._blocked(last.tid)))
+            found.append(
+                CpuSigns(last.vcpu, used, waited, last.cpu_ns, self._blocked(last.tid) if used < _BITE else "")
+            )
         return tuple(sorted(found, key=lambda cpu: cpu.vcpu))
 
     def _states(self, tid: int) -> set[str]:
@@ -113,10 +119,11 @@ class Signs:
         return "waiting for a device (state D)" if states == {"D"} else ""
 
     @cached_property
-    def used_s(self) -> float:
-        """Return the CPU time that all vCPUs used in the close looks; what a stop takes to bite is no use."""
-        used = sum(cpu.used for cpu in self.cpus) * self.close_s
-        return used if used > 0.01 * self.close_s else 0.0
+    def ran_between(self) -> bool:
+        """Tell whether QEMU did anything between the close looks: used CPU time, or answered."""
+        answered = any(look.run_state is not None for look in self._close[1:])
+        # What a stop takes to bite is no use.
+        return answered or sum(cpu.used for cpu in self.cpus) > _BITE
 
     @cached_property
     def all_used_ns(self) -> int:
@@ -196,7 +203,7 @@ class Signs:
     @cached_property
     def starved(self) -> str:
         """Say how the host keeps QEMU from running."""
-        if self._stopped_looks > 0 and self.used_s:
+        if self._stopped_looks > 0 and self.ran_between:
             return f"QEMU's process was stopped in {self._stopped_looks} of {self.close_looks} looks and ran between"
         hungry = [cpu for cpu in self.cpus if cpu.wanted >= _IDLE and cpu.share < _STARVED]
         if hungry:
@@ -216,6 +223,11 @@ class Signs:
     def idle(self) -> bool:
         """Tell whether every vCPU sleeps nearly always."""
         return bool(self.cpus) and all(cpu.wanted < _IDLE for cpu in self.cpus)
+
+    @cached_property
+    def asleep(self) -> tuple[int, ...]:
+        """Return the vCPUs that sleep nearly always."""
+        return tuple(cpu.vcpu for cpu in self.cpus if cpu.wanted < _IDLE)
 
     @cached_property
     def alive(self) -> str:
@@ -250,7 +262,7 @@ class Signs:
     def in_firmware(self) -> str:
         """Say that vCPU 0 was in the firmware's memory whenever it was looked at."""
         rips = [cpu.rip for cpus in self._registers for cpu in cpus if cpu.vcpu == 0]
-        if not rips or not all(rip < _LOW or rip in _ROM for rip in rips):
+        if not rips or not all(rip < _LOW or rip in _ROM for rip in rips) or set(rips) == {_RESET}:
             return ""
         return f"vCPU 0 was at {min(rips):#x} to {max(rips):#x}, the firmware's memory, in {len(rips)} looks"
 

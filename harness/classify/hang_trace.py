@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from harness.evidence.irq import Fate
 from harness.evidence.trace import TraceFacts
+from harness.evidence.vmpl import Outcome
 
 __all__ = ["live_lock", "lost_wakeup", "never_entered", "vmpl_at_end"]
 
-# So often a request is repeated, or a switch made, within the end of the trace that nothing else goes on.
-_PING_PONG = 200
 # What belongs to the end: the last part of the vCPU's time in the trace.
 _TAIL = 0.2
 
@@ -37,15 +38,16 @@ def never_entered(trace: TraceFacts | None) -> str | None:
     return None
 
 
-def lost_wakeup(trace: TraceFacts | None) -> str | None:
-    """Say which interrupt was never delivered; None if all were."""
+def lost_wakeup(trace: TraceFacts | None, asleep: Collection[int]) -> str | None:
+    """Say which interrupt of a vCPU that sleeps (``asleep``) was never delivered; None if all were."""
     if trace is None or trace.irqs is None:
         return None
-    waiting = [accept for accept in trace.irqs.accepts if accept.fate is Fate.PENDING]
+    # One that runs may hold an interrupt back by itself.
+    waiting = [accept for accept in trace.irqs.accepts if accept.fate is Fate.PENDING and accept.vcpu in asleep]
     if waiting:
         last = waiting[-1]
         return f"the {last.source} vector {last.vector:#x} was accepted by vCPU {last.vcpu} and never delivered"
-    lost = [raised for raised in trace.irqs.raises if raised.lost]
+    lost = [raised for raised in trace.irqs.raises if raised.lost and raised.destination in (None, *asleep)]
     if lost:
         return f"the {lost[-1].source} vector {lost[-1].vector:#x} was raised and no local APIC accepted it"
     return None
@@ -55,4 +57,8 @@ def vmpl_at_end(trace: TraceFacts | None, vcpu: int) -> int | None:
     """Return the VMPL that the vCPU ran last; None if the trace does not show it."""
     if trace is None or trace.switches is None:
         return None
+    requests = trace.switches.select_requests(vcpu=vcpu)
+    if requests and requests[-1].outcome is Outcome.OPEN:
+        # Not refused, and the caller has not run since: where no event shows the switch, this is all that shows it.
+        return requests[-1].to_vmpl
     return next((span.vmpl for span in trace.switches.vcpus if span.vcpu == vcpu), None)

@@ -18,6 +18,7 @@ from harness.campaign import run_campaign
 from harness.checks import all_checks
 from harness.checks.base import Status
 from harness.cli.exit_status import ExitStatus
+from harness.cli.hangs import run_hangs
 from harness.cli.live import watch
 from harness.cli.options import Format, Results
 from harness.clock import monotonic_s
@@ -43,6 +44,15 @@ def selftest(
         str | None,
         typer.Option("--payload", metavar="IMAGE", help="Another build of the VMPL model.", show_default=False),
     ] = None,
+    hangs: Annotated[
+        bool, typer.Option("--hangs", help="Boot guests that hang in known ways, and show what was answered of each.")
+    ] = False,
+    only: Annotated[
+        str | None,
+        typer.Option(
+            "--only", metavar="TEXT", help="With --hangs: only those with TEXT in their name.", show_default=False
+        ),
+    ] = None,
     parallel: Annotated[
         int, typer.Option("-n", "--parallel", min=0, help="Boots at the same time; 0 means one for each CPU.")
     ] = 0,
@@ -53,8 +63,14 @@ def selftest(
 
     With --boots N: N boots without a fault, on 1 to 8 vCPUs, in which no check may raise an alarm.
 
-    Exit status: 0 every fault was noticed by the check that is for it and nothing else cried, 1 not so.
+    With --hangs: guests that hang in every way that is told apart, and QEMUs that are stopped, starved or throttled;
+    the table shows what was done against what was answered, also without what an encrypted guest hides.
+
+    Exit status: 0 every fault was noticed by the check that is for it and nothing else cried, or every hang was told
+    rightly; 1 not so.
     """
+    if hangs:
+        raise typer.Exit(run_hangs(results, parallel or 1, output, only))
     trials = plan_fault_free(boots, payload) if boots else plan_faults(seed, payload)
     begin_s = monotonic_s()
     run, rows = asyncio.run(_boot(trials, results, parallel or os.cpu_count() or 1, output == "json"))

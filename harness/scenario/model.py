@@ -185,6 +185,7 @@ class Payload(Model):
 
     faults: tuple[_Fault, ...] = Field(
         default=(),
+        strict=False,  # the validator below hands on Python's list, which is no tuple
         description="Faults that the VMPL model shall have: NAME, NAME:RATE, or NAME:RATE:AFTER. Left out: none.",
         examples=[["irq-lost:0.1"]],
     )

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import cast
 
 import pytest
@@ -23,23 +25,41 @@ async def _fails() -> None:
     raise ValueError("no")
 
 
-def _run(act: object, course: object) -> bool:
-    async def done() -> bool:
-        disturbance = Disturbance(lambda machine: act())  # type: ignore[operator]
-        return await disturb(disturbance, course(), MACHINE)  # type: ignore[operator]
+def _run(act: Callable[[], Awaitable[None]], course: Callable[[], Coroutine[None, None, None]]) -> tuple[bool, bool]:
+    # Whether the guest was given up, and whether the act lasted until it was looked at.
+    lasted = False
 
-    return asyncio.run(done())
+    @asynccontextmanager
+    async def acting(machine: VirtualMachine) -> AsyncIterator[None]:
+        nonlocal lasted
+        await act()
+        try:
+            yield
+        finally:
+            lasted = looked
+
+    async def done() -> bool:
+        nonlocal looked
+        async with AsyncExitStack() as stack:
+            gave_up = await disturb(Disturbance(acting), course(), MACHINE, stack)
+            looked = True
+        return gave_up
+
+    looked = False
+    return asyncio.run(done()), lasted
 
 
 def test_the_guest_is_given_up_when_the_act_is_over() -> None:
-    assert _run(_at_once, _for_ever) is True
+    assert _run(_at_once, _for_ever) == (True, True)
 
 
 def test_a_boot_that_ends_first_is_not_given_up() -> None:
-    assert _run(_for_ever, _at_once) is False
+    assert _run(_for_ever, _at_once) == (False, False)
 
 
 @pytest.mark.parametrize(("act", "course"), [(_fails, _for_ever), (_for_ever, _fails)])
-def test_what_goes_wrong_is_not_swallowed(act: object, course: object) -> None:
+def test_what_goes_wrong_is_not_swallowed(
+    act: Callable[[], Awaitable[None]], course: Callable[[], Coroutine[None, None, None]]
+) -> None:
     with pytest.raises(ValueError, match="no"):
         _run(act, course)

@@ -28,7 +28,7 @@ CASES: list[tuple[str, BootFacts, HangKind, Sure, str]] = [
     ("never told to run", hung(looks((0.0,), run_state="prelaunch", before_s=0.001)), HangKind.NEVER_STARTED,
      Sure.CERTAIN, "never started"),
     ("no CPU time, no word", hung(looks((0.0,), before_s=0.001, console_bytes=0), grown_s=(), marks=(), console=b""),
-     HangKind.NEVER_STARTED, Sure.LIKELY, "never started"),
+     HangKind.NEVER_STARTED, Sure.POSSIBLE, "never started"),
     ("paused at once", hung(looks((0.0,), run_state="paused", before_s=0.001, console_bytes=0), **BIOS),
      HangKind.NEVER_STARTED, Sure.CERTAIN, "never started"),
     ("firmware spins", hung(looks((1.0,)), **BIOS), HangKind.FIRMWARE_STUCK, Sure.LIKELY, "firmware stuck"),
