@@ -57,6 +57,7 @@ class Group:
 
     ``interval`` holds the failure rate of the boots that told something, with 95% confidence; ``exact`` says by which
     rule: the exact one for a number of boots that was fixed beforehand, else the one that holds while watching.
+    ``campaign``: boots of a stability campaign are among them, so that the verdict is the answer to its question.
     """
 
     scenario: str
@@ -70,6 +71,7 @@ class Group:
     unsupported: int
     interval: tuple[float, float]
     exact: bool
+    campaign: bool
 
     @property
     def told(self) -> int:
@@ -138,6 +140,7 @@ def _group(scenario: str, grade: str, members: Sequence[tuple[RecordedRun, BootL
         unsupported=counts[Status.UNSUPPORTED],
         interval=(exact_interval if exact else anytime_interval)(bad, bad + good, CONFIDENCE),
         exact=exact,
+        campaign=any(run.goal is not None for run, _ in members),
     )
 
 

@@ -46,3 +46,16 @@ def test_runs_are_taken_once_and_in_order(tmp_path: Path) -> None:
     assert len(found) == 2
     with pytest.raises(InputError):
         read_runs(tmp_path / "results", ["none"])
+
+
+def test_formats_go_where_they_are_read(program: Path, tmp_path: Path) -> None:
+    (run,) = _runs(tmp_path, [Status.FAIL])
+    done = _command(program, tmp_path, "report", "--text", "--junit")
+    assert done.status == 0
+    assert "svsm-harness: FAIL" in done.out
+    assert f"junit: results/{run}/report.junit.xml" in done.out
+    assert "<testsuites" in (tmp_path / "results" / run / "report.junit.xml").read_text()
+    done = _command(program, tmp_path, "report", "--ktap", "-o", "out.ktap")
+    assert (done.out, (tmp_path / "out.ktap").read_text()[:14]) == ("ktap: out.ktap\n", "KTAP version 1")
+    done = _command(program, tmp_path, "report", "--ktap", "--junit", "-o", "x")
+    assert (done.status, "one file" in done.err) == (2, True)
