@@ -42,15 +42,15 @@ class Target:
 class Figure:
     """Be one row: ``a[i]`` and ``b[i]`` were measured one after the other, in ``unit``.
 
-    ``b`` is empty where A stands alone. ``missing`` says why nothing was measured; None where something was. ``note``
-    is for people, and decides nothing.
+    ``target`` is None for a row that is only there to be read. ``b`` is empty where A stands alone. ``missing`` says
+    why nothing was measured; None where something was. ``note`` is for people, and decides nothing.
     """
 
     name: str
     a_is: str
     b_is: str
     unit: str
-    target: Target
+    target: Target | None
     a: Sequence[float] = field(default=())
     b: Sequence[float] = field(default=())
     missing: str | None = None
@@ -62,10 +62,17 @@ class Figure:
         return tuple(a / b for a, b in zip(self.a, self.b, strict=True)) if self.b else ()
 
     @property
+    def target_text(self) -> str:
+        """Write the target for people."""
+        return "none" if self.target is None else self.target.text(self.unit)
+
+    @property
     def met(self) -> bool:
-        """Tell whether the target is reached; what was not measured never reaches it."""
+        """Tell whether the target is reached, if there is one; what was not measured never reaches it."""
+        if self.missing is not None or self.target is None:
+            return self.missing is None
         values = self.ratios if self.target.of == "ratio" else self.a
-        return self.missing is None and len(values) > 0 and self.target.met_by(median(values))
+        return len(values) > 0 and self.target.met_by(median(values))
 
 
 def as_table(figures: Sequence[Figure]) -> str:
@@ -86,7 +93,7 @@ def as_table(figures: Sequence[Figure]) -> str:
 
 
 def _row(figure: Figure) -> tuple[str, ...]:
-    target = figure.target.text(figure.unit)
+    target = figure.target_text
     if figure.missing is not None:
         return (figure.name, "-", "-", "-", "-", target, "no: not measured")
     ratios = figure.ratios
@@ -123,7 +130,7 @@ def as_json(figures: Sequence[Figure], about: dict[str, object]) -> str:
             "b_median": median(figure.b) if figure.b else None,
             "ratios": list(figure.ratios),
             "ratio": median(figure.ratios) if figure.ratios else None,
-            "target": figure.target.text(figure.unit),
+            "target": figure.target_text,
             "met": figure.met,
             "missing": figure.missing,
             "note": figure.note,

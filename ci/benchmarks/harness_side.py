@@ -47,12 +47,18 @@ class HarnessRun:
     answer_s: tuple[float, ...]
 
 
-def write_scenario(folder: Path, lanes: int = 1, kernel: GuestKernel | None = None) -> Path:
-    """Write the scenario of the bench, with ``lanes`` variants; ``kernel`` None leaves the choice to the harness."""
-    named = "" if kernel is None else json.dumps({"kernel": str(kernel.image), "modules": str(kernel.modules_dir)})
-    guest = f"guest: {named}" if named else ""
-    path = folder / f"bench{lanes}{'-kernel' if named else ''}.yaml"
-    path.write_text(_SCENARIO.format(lanes=", ".join(map(str, range(1, lanes + 1))), guest=guest))
+def write_scenario(folder: Path, lanes: int = 1, kernel: GuestKernel | None = None, unpack: bool = False) -> Path:
+    """Write the scenario of the bench, with ``lanes`` variants; ``kernel`` None leaves the choice to the harness.
+
+    ``unpack``: as the scenario key guest.unpack.
+    """
+    guest: dict[str, object] = {"unpack": unpack}
+    if kernel is not None:
+        guest |= {"kernel": str(kernel.image), "modules": str(kernel.modules_dir)}
+    path = folder / f"bench{lanes}{'' if kernel is None else '-kernel'}{'-unpacked' if unpack else ''}.yaml"
+    path.write_text(
+        _SCENARIO.format(lanes=", ".join(map(str, range(1, lanes + 1))), guest=f"guest: {json.dumps(guest)}")
+    )
     return path
 
 

@@ -13,6 +13,7 @@ from harness.guest.initramfs import GuestImage, build_image, find_tools
 from harness.guest.kernel import find_kernel
 from harness.guest.kernel_package import fetch_cloud_kernel
 from harness.guest.modules import DEFAULT_MODULES, Wanted
+from harness.guest.vmlinux import unpacked_kernel
 from harness.host.cache import cache_dir
 from harness.host.memory import MemoryBudget
 from harness.qemu.capabilities import Capabilities, find_qemu, probe_capabilities
@@ -44,6 +45,8 @@ class Site:
             None if guest.modules is None else Path(guest.modules),
             lambda: fetch_cloud_kernel(self.cache, _os_release()),
         )
+        if guest.unpack:
+            kernel = unpacked_kernel(kernel, self.cache)
         asked_for = (Wanted(name, "guest.extra_modules asks for it") for name in guest.extra_modules)
         tools = find_tools(self.environment.get("PATH", ""))
         return build_image(kernel, payload_folder("linux") / "init", tools, self.cache, (*DEFAULT_MODULES, *asked_for))

@@ -17,7 +17,6 @@ import os
 import re
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +27,7 @@ from harness.errors import HostError
 from harness.guest import cpio
 from harness.guest.kernel import GuestKernel
 from harness.guest.modules import DEFAULT_MODULES, ModuleTree, Wanted, decompress
+from harness.host.cache import keep_whole
 
 __all__ = ["GuestImage", "Tools", "build_image", "find_tools", "shared_libraries"]
 
@@ -124,8 +124,6 @@ def build_image(
         known = _recall(memo, folder, kernel)
         if known is not None:
             return known
-        for abandoned in folder.glob(".build-*"):
-            abandoned.unlink()
         libraries = [_Part(str(path), path, 0o755) for path in shared_libraries(tools.dropbear)]
         return _build(kernel, [*fixed, *libraries], modules, memo)
 
@@ -185,8 +183,8 @@ def _build(kernel: GuestKernel, programs: list[_Part], modules: list[_Part], mem
     content = cpio.archive(cpio.with_parents(entries))
     key = hashlib.sha256(content).hexdigest()
     image = GuestImage(kernel, memo.parent / f"{key}.cpio", parts, key)
-    _write(image.initramfs, content)
-    _write(memo, json.dumps({"key": key, "bytes": len(content), "parts": parts, "stamps": stamps}).encode())
+    keep_whole(image.initramfs, content)
+    keep_whole(memo, json.dumps({"key": key, "bytes": len(content), "parts": parts, "stamps": stamps}).encode())
     return image
 
 
@@ -223,14 +221,3 @@ def _recall(memo: Path, folder: Path, kernel: GuestKernel) -> GuestImage | None:
 
 def _digest(value: object) -> str:
     return hashlib.sha256(json.dumps(value).encode()).hexdigest()
-
-
-def _write(path: Path, content: bytes) -> None:
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".build-", delete=False) as stream:
-        try:
-            stream.write(content)
-            stream.flush()
-            Path(stream.name).rename(path)
-        except BaseException:
-            Path(stream.name).unlink(missing_ok=True)
-            raise

@@ -15,7 +15,9 @@ from pathlib import Path
 
 from harness.errors import HostError, InputError
 
-__all__ = ["GuestKernel", "find_kernel", "kernel_release", "newest_first"]
+__all__ = ["ELF_MAGIC", "GuestKernel", "find_kernel", "kernel_release", "newest_first", "vmlinux_release"]
+
+ELF_MAGIC = b"\x7fELF"
 
 # Linux Documentation/arch/x86/boot.rst, "The Real-Mode Kernel Header".
 _HEADER_END = 0x268
@@ -55,6 +57,17 @@ def kernel_release(image: bytes) -> str:
     if not re.fullmatch(rb"\d+\.\d+[\w.+~-]*", release):
         raise ValueError("its header names no kernel release")
     return release.decode("ascii")
+
+
+def vmlinux_release(elf: bytes) -> str:
+    """Return the release that an ELF kernel's banner names (init/version.c, linux_banner).
+
+    :raise ValueError: when there is no banner.
+    """
+    banner = re.search(rb"Linux version (\d+\.\d+[\w.+~-]*) ", elf)
+    if banner is None:
+        raise ValueError("it has no line 'Linux version ...'")
+    return banner[1].decode("ascii")
 
 
 def newest_first(release: str) -> tuple[tuple[int, int | str], ...]:
@@ -113,7 +126,8 @@ def _head(image: Path) -> bytes:
 
 def _requested_release(image: Path) -> str:
     try:
-        return kernel_release(_head(image))
+        head = _head(image)
+        return vmlinux_release(image.read_bytes()) if head.startswith(ELF_MAGIC) else kernel_release(head)
     except FileNotFoundError as error:
         raise InputError(f"guest.kernel: {image} does not exist") from error
     except PermissionError as error:
@@ -122,7 +136,9 @@ def _requested_release(image: Path) -> str:
             f"copy it (sudo install -m 644 {image} ~/) and name the copy, or leave guest.kernel out"
         ) from error
     except (OSError, ValueError) as error:
-        raise InputError(f"guest.kernel: {image} cannot be booted: {error}; give a bzImage (vmlinuz)") from error
+        raise InputError(
+            f"guest.kernel: {image} cannot be booted: {error}; give a bzImage (vmlinuz) or a vmlinux"
+        ) from error
 
 
 def _requested_modules(modules: Path | None, release: str, roots: tuple[Path, ...]) -> Path | None:

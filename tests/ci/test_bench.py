@@ -212,3 +212,9 @@ def test_both_sides_boot_and_are_timed(tmp_path: Path) -> None:
     assert taken.cpu_s > 2
     took_s, (times,) = bare_runs(prepare_bare(scenario))
     assert 0 < times.login_s < times.answer_s < took_s
+
+
+def test_a_row_without_a_target_is_met_once_it_is_measured() -> None:
+    row = Figure("info", "a", "b", "s", None, a=[2.0], b=[1.0])
+    assert row.met and "none" in as_table([row])
+    assert not replace(row, missing="no vng").met

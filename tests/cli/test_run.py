@@ -129,3 +129,18 @@ def test_a_reader_that_leaves_changes_no_exit_status(bench: Bench) -> None:
         said = process.stderr.read()
         assert process.wait(60) == 1
     assert "Traceback" not in said and "Exception" not in said
+
+
+# The PVH entry makes up a boot protocol of its own, 2.12 (arch/x86/platform/pvh/enlighten.c); a bzImage is later.
+@pytest.mark.parametrize(("unpack", "protocol"), [("true", "0x020c"), ("false", "0x020[d-f]")])
+def test_only_an_unpacked_kernel_starts_by_its_pvh_entry(bench: Bench, unpack: str, protocol: str) -> None:
+    text = (
+        f"name: unpacked\nabout: By its PVH entry.\nplatforms: {{tcg: {{}}}}\nguest: {{unpack: {unpack}}}\n"
+        "steps:\n  - guest: {name: protocol, run: cat /sys/kernel/boot_params/version}\n"
+        f"expect:\n  - guest: {{step: protocol, matches: '^{protocol}$'}}\n"
+    )
+    done = bench.command("run", written(bench, text), "--format", "json")
+    assert done.status == 0, done.err + done.out
+    (record,) = Path(bench.folder, done.json["results"]).glob("boots/*/boot.json")
+    origin = json.loads(record.read_bytes())["provenance"]["kernel origin"]
+    assert (", unpacked from sha256:" in origin) == (unpack == "true")
