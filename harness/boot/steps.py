@@ -21,10 +21,11 @@ from harness.evidence.interrupts import InterruptTable, change
 from harness.evidence.records import StepFact, StepStatus
 from harness.evidence.startup import MILESTONES
 from harness.guest.ssh import GuestFileError, GuestShell, SshError
+from harness.guest.stimulus import STIMULUS
 from harness.qemu.command import Stream
 from harness.qemu.machine import VirtualMachine
 from harness.qemu.monitor import MonitorLost, QmpRefused
-from harness.scenario.steps import DownloadStep, GuestStep, QmpStep, SleepStep, Step, UploadStep, WaitStep
+from harness.scenario.steps import DownloadStep, GuestStep, QmpStep, SleepStep, Step, StimulusStep, UploadStep, WaitStep
 from harness.units import format_duration
 
 __all__ = ["run_step"]
@@ -137,6 +138,11 @@ async def _(step: GuestStep, context: BootContext, deadline: Deadline) -> _Done:
         last = output.strip().splitlines()[-1:] or ["(no output)"]
         raise _StepFailed(f"exit status {completed.status}, not {step.status}: {last[0][:200]}", done)
     return done
+
+
+@_carry_out.register
+async def _(step: StimulusStep, context: BootContext, deadline: Deadline) -> _Done:
+    return await _carry_out(GuestStep(name=step.name, run=f"{STIMULUS} {step.arguments}"), context, deadline)
 
 
 @_carry_out.register

@@ -6,6 +6,7 @@ confronted with the host-side trace, and a disagreement names both.
 
 from __future__ import annotations
 
+import math
 from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
@@ -43,6 +44,11 @@ class VmplSwitchesCheck(DirectedCheck):
         default=None, ge=0, strict=False, description="At most this many in a second, over the step or the whole trace."
     )
     per_call: PerCall | None = Field(default=None, description="In proportion to the calls that the guest reports.")
+    idle: str | None = Field(
+        default=None,
+        description="A step in which the guest does nothing: what switches there by itself may come, at that rate, on "
+        "top of count. Without such noise, count is exact.",
+    )
     balanced: bool = Field(default=False, description="At the end every vCPU is where it was: as many down as up.")
 
     @model_validator(mode="after")
@@ -53,6 +59,8 @@ class VmplSwitchesCheck(DirectedCheck):
                 "vmpl_switches needs count, at_least, at_most, each_vcpu, per_second, per_call or balanced: "
                 "as it stands, any number would pass"
             )
+        if self.idle is not None and (self.count is None or self.during is None):
+            raise ValueError("idle says what may come on top of count, during a step; give count and during")
         if self.cause is not None and self.of != "completed":
             raise ValueError("cause is known of completed switches only; leave out one of cause and of")
         return self
@@ -72,7 +80,18 @@ class VmplSwitchesCheck(DirectedCheck):
         seen = self._seen(switches, self.vcpu)
         how = " (inferred: this flavour prints no switch)" if switches.inferred and self.of == "completed" else ""
         said = f"{self._what()}: {seen}{how}"
-        for wrong in (self._limits(seen), self._on_each(switches, evidence.facts.vcpus), self._rate(seen, trace)):
+        spare = 0
+        if self.idle is not None:
+            noise = self._noise(switches, self.idle)
+            if noise is None:
+                return self.unknown(f"{said}; the trace has no whole step {self.idle!r} to tell the noise by")
+            spare, how = noise
+            said += how
+        for wrong in (
+            self._limits(seen, spare),
+            self._on_each(switches, evidence.facts.vcpus),
+            self._rate(seen, trace),
+        ):
             if wrong is not None:
                 return self.failed(f"{said}, {wrong}", _first_odd(switches, self.during))
         if self.per_call is not None:
@@ -85,14 +104,13 @@ class VmplSwitchesCheck(DirectedCheck):
                     return self.failed(f"{said}, vCPU {vcpu} switched to VMPL0 {balance:+d} times more than back")
         return self.passed(said)
 
-    def _seen(self, switches: SwitchFacts, vcpu: int | None) -> int:
+    def _seen(self, switches: SwitchFacts, vcpu: int | None, step: str | None = None) -> int:
+        step = step or self.during
         if self.cause is not None:
             return len(
-                switches.select(
-                    vcpu=vcpu, from_vmpl=self.from_vmpl, to_vmpl=self.to_vmpl, cause=self.cause, step=self.during
-                )
+                switches.select(vcpu=vcpu, from_vmpl=self.from_vmpl, to_vmpl=self.to_vmpl, cause=self.cause, step=step)
             )
-        numbers = switches.numbers(vcpu=vcpu, from_vmpl=self.from_vmpl, to_vmpl=self.to_vmpl, step=self.during)
+        numbers = switches.numbers(vcpu=vcpu, from_vmpl=self.from_vmpl, to_vmpl=self.to_vmpl, step=step)
         return {"completed": numbers.completed, "requested": numbers.requested, "refused": numbers.refused}[self.of]
 
     def _what(self) -> str:
@@ -101,8 +119,18 @@ class VmplSwitchesCheck(DirectedCheck):
         why = "" if self.cause is None else f", {self.cause}"
         return f"{self.of} switches {direction}{where}{why}"
 
-    def _limits(self, seen: int) -> str | None:
-        if self.count is not None and seen != self.count:
+    # How many switches of its own making the guest may add during the step, and a clause that says why. None: the idle
+    # step is not in the trace. As of any count of independent events, four standard deviations cover the chance.
+    def _noise(self, switches: SwitchFacts, idle: str) -> tuple[int, str] | None:
+        if not any(window.step == idle and window.end is not None for window in switches.windows):
+            return None
+        alone, span_s = self._seen(switches, self.vcpu, idle), _span_s(switches, idle)
+        share = alone * _span_s(switches, self.during) / span_s if span_s > 0 else 0.0
+        spare = math.ceil(share + 4 * math.sqrt(share)) if alone else 0
+        return spare, f"; idle, {alone} in {span_s:.1f} s, so up to {spare} may be its own"
+
+    def _limits(self, seen: int, spare: int = 0) -> str | None:
+        if self.count is not None and not self.count <= seen <= self.count + spare:
             return f"expected {self.count} ({seen - self.count:+d})"
         if self.at_least is not None and seen < self.at_least:
             return f"expected at least {self.at_least}"

@@ -7,8 +7,10 @@ is made in memory and given to QEMU as a memfd: like the keys in an initramfs, i
 from __future__ import annotations
 
 import base64
+import gzip
+import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from textwrap import indent
 
@@ -34,13 +36,18 @@ runcmd:
 """
 
 
-def seed_image(secrets: BootSecrets, instance: str) -> bytes:
-    """Return the seed's image; ``instance`` names this boot, so that cloud-init takes it for a first one."""
+def seed_image(secrets: BootSecrets, instance: str, files: Mapping[str, bytes] | None = None) -> bytes:
+    """Return the seed's image; ``instance`` names this boot, so that cloud-init takes it for a first one.
+
+    ``files`` maps absolute guest paths to content, as programs: they are written before the SSH server starts.
+    """
     user_data = _USER_DATA.format(
         user=_public(secrets.user_public),
         host=_public(secrets.host_public),
         private=indent(_private(secrets.host_private), "    ").rstrip(),
     )
+    if files:
+        user_data += "write_files:\n" + "".join(_written(path, content) for path, content in files.items())
     meta_data = f"instance-id: {instance}\nlocal-hostname: svsm-guest\n"
     return iso_image(SEED_LABEL, {"user-data": user_data.encode(), "meta-data": meta_data.encode()})
 
@@ -56,6 +63,13 @@ def seed_memfd(image: bytes) -> Iterator[int]:
         yield descriptor
     finally:
         os.close(descriptor)
+
+
+# JSON is YAML, and quotes any path.
+def _written(path: str, content: bytes) -> str:
+    packed = base64.b64encode(gzip.compress(content, mtime=0)).decode()
+    entry = {"path": path, "permissions": "0755", "encoding": "gz+b64", "content": packed}
+    return f"  - {json.dumps(entry)}\n"
 
 
 def _public(key: bytes) -> str:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from harness.scenario.model import Guest, Machine, Payload, Platform
-from harness.scenario.steps import DownloadStep, GuestStep, QmpStep, Step, UploadStep, WaitStep
+from harness.scenario.steps import DownloadStep, GuestStep, QmpStep, Step, StimulusStep, UploadStep, WaitStep
 
 __all__ = ["accel_on", "machine_contradictions", "sections_of", "ssh_reason"]
 
@@ -66,7 +66,7 @@ def _disk_contradictions(machine: Machine, guest: Guest) -> Iterator[tuple[tuple
             yield ("guest", "initrd"), "initrd belongs to the system on a disk; name the disk, or put files into files"
         return
     # cloud-init on the disk makes what the harness's own process 1 makes elsewhere.
-    for name in ("modules", "init", "extra_modules", "files"):
+    for name in ("modules", "init", "extra_modules"):
         if getattr(guest, name):
             yield ("guest", name), f"{name} goes into the harness's own initramfs, and guest.disk boots without it"
     if machine.type == "microvm":
@@ -79,7 +79,7 @@ def _disk_contradictions(machine: Machine, guest: Guest) -> Iterator[tuple[tuple
 
 def ssh_reason(step: Step) -> str | None:
     """Return what of ``step`` needs SSH in a Linux guest, or None."""
-    if isinstance(step, GuestStep | UploadStep | DownloadStep):
+    if isinstance(step, GuestStep | UploadStep | DownloadStep | StimulusStep):
         return step.key
     if isinstance(step, QmpStep) and step.paced_by is not None:
         return "paced_by"

@@ -155,7 +155,9 @@ class Guest(Model):
         default=(), description="Names of kernel modules to load, with all that they need."
     )
     files: Mapping[GuestPath, str] = Field(
-        default={}, description="Files to put into the initramfs: path in the guest → path on this machine."
+        default={},
+        description="Files to put into the initramfs, or on the disk by its seed: path in the guest → path on this "
+        "machine.",
     )
 
 

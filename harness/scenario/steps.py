@@ -15,6 +15,7 @@ from harness.scenario.quantities import ConsolePattern, DurationS, GuestPath, on
 
 __all__ = [
     "STEPS",
+    "CpuCyclesStep",
     "DownloadStep",
     "GuestStep",
     "InterruptIncrease",
@@ -22,6 +23,9 @@ __all__ = [
     "QmpStep",
     "SleepStep",
     "Step",
+    "StimulusStep",
+    "TpmCommandsStep",
+    "TsmReportsStep",
     "UploadStep",
     "WaitStep",
 ]
@@ -134,7 +138,70 @@ class SleepStep(Step):
     why: str = Field(min_length=1, description="Why no event can be waited for.")
 
 
+class StimulusStep(Step):
+    """Be the root of the steps that do a known number of things in the guest, by a tool that the harness puts there.
+
+    The tool (guest_payloads/linux/stimulus.c) prepares first and prints last, so that the host counts only them.
+    """
+
+    count: int = Field(ge=1, le=1_000_000, description="How often.")
+
+    @property
+    def arguments(self) -> str:
+        """Return what the tool is told."""
+        raise NotImplementedError
+
+
+class TpmCommandsStep(StimulusStep):
+    """Send raw commands to /dev/tpm0: one vTPM call of the SVSM each."""
+
+    key: ClassVar[str] = "tpm_commands"
+    scalar_field: ClassVar[str | None] = "count"
+
+    @property
+    def arguments(self) -> str:
+        """Return what the tool is told."""
+        return f"tpm {self.count}"
+
+
+class TsmReportsStep(StimulusStep):
+    """Ask for attestation reports by configfs-tsm."""
+
+    key: ClassVar[str] = "tsm_reports"
+    scalar_field: ClassVar[str | None] = "count"
+    service_provider: Literal["svsm"] | None = Field(
+        default=None,
+        description="svsm asks the SVSM, one call each. Left out: the firmware is asked, without an SVSM call.",
+    )
+
+    @property
+    def arguments(self) -> str:
+        """Return what the tool is told."""
+        return f"reports {self.count}" + (f" {self.service_provider}" if self.service_provider else "")
+
+
+class CpuCyclesStep(StimulusStep):
+    """Take a CPU of the guest offline and online again: each time DELETE_VCPU and CREATE_VCPU of the SVSM."""
+
+    key: ClassVar[str] = "cpu_offline_online"
+    cpu: int = Field(default=1, ge=1, description="Which CPU; CPU 0 stays.")
+
+    @property
+    def arguments(self) -> str:
+        """Return what the tool is told."""
+        return f"cpu {self.count} {self.cpu}"
+
+
+_KINDS = (
+    QmpStep,
+    GuestStep,
+    WaitStep,
+    UploadStep,
+    DownloadStep,
+    SleepStep,
+    TpmCommandsStep,
+    TsmReportsStep,
+    CpuCyclesStep,
+)
 #: Every kind of step by its key.
-STEPS: Mapping[str, type[Step]] = {
-    step.key: step for step in (QmpStep, GuestStep, WaitStep, UploadStep, DownloadStep, SleepStep)
-}
+STEPS: Mapping[str, type[Step]] = {step.key: step for step in _KINDS}

@@ -143,3 +143,39 @@ def test_planes_say_that_switches_are_inferred() -> None:
 def test_what_cannot_be_meant_is_refused(keys: dict[str, Any], why: str) -> None:
     with pytest.raises(ValidationError, match=why):
         VmplSwitchesCheck.model_validate(keys)
+
+
+def _idle_and_calls(idle: int, extra: int) -> Any:
+    # Three calls that were asked for and some that were not, after a step in which the guest did nothing.
+    return facts(
+        [
+            *start(0),
+            *within("idle", [event for _ in range(idle) for event in call(0)] + [entry(0, 2)] * 400),
+            *within("calls", [event for _ in range(3 + extra) for event in call(0)]),
+        ]
+    )
+
+
+@pytest.mark.parametrize(
+    ("idle", "extra", "status", "says"),
+    [
+        (0, 0, PASS, "idle, 0 in"),
+        (0, 1, FAIL, "expected 3 (+1)"),
+        (4, 0, PASS, "may be its own"),
+        (4, 2, PASS, "may be its own"),
+        (2, 40, FAIL, "expected 3 (+40)"),
+        (40, -1, FAIL, "expected 3 (-1)"),
+    ],
+)
+def test_what_comes_while_idle_may_come_on_top_and_nothing_else(
+    idle: int, extra: int, status: Status, says: str
+) -> None:
+    keys = {"from": 2, "to": 0, "during": "calls", "count": 3, "idle": "idle"}
+    expect(VmplSwitchesCheck.model_validate(keys), status, says, trace=_idle_and_calls(idle, extra))
+
+
+def test_without_its_idle_step_nothing_is_known_of_the_noise() -> None:
+    keys = {"from": 2, "to": 0, "during": "calls", "count": 3, "idle": "rest"}
+    expect(VmplSwitchesCheck.model_validate(keys), INCONCLUSIVE, "no whole step 'rest'", trace=TRACE)
+    with pytest.raises(ValidationError, match="idle says what may come on top of count"):
+        VmplSwitchesCheck.model_validate({"at_least": 1, "idle": "rest"})

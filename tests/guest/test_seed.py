@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import base64
+import gzip
 import os
 from pathlib import Path
 
@@ -31,6 +33,14 @@ def test_cloud_init_gets_both_keys_and_the_line_that_says_ready() -> None:
 def test_every_boot_is_a_first_boot() -> None:
     _, files = read(seed_image(make_secrets(), "boot-2"))
     assert yaml.safe_load(files["META-DATA.;1"])["instance-id"] == "boot-2"
+
+
+def test_files_are_written_as_programs() -> None:
+    content = bytes(range(256)) * 100
+    _, files = read(seed_image(make_secrets(), "a", {"/usr/sbin/a b": content, "/x": b""}))
+    first, second = yaml.safe_load(files["USER-DATA.;1"])["write_files"]
+    assert first["path"] == "/usr/sbin/a b" and first["permissions"] == "0755" and second["path"] == "/x"
+    assert gzip.decompress(base64.b64decode(first["content"])) == content
 
 
 def test_the_private_key_of_the_user_is_not_in_it() -> None:

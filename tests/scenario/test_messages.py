@@ -68,7 +68,7 @@ WRONG = [
     (HEAD + "steps: {qmp: x}", ["s.yaml:3:8: steps must be a list, each entry of the form - key: {…}"]),
     (HEAD + "steps:\n  - qmp", ["s.yaml:4:5: steps[1] must be a mapping of one key, not the text 'qmp'; write - qmp: {…}"]),
     (HEAD + "steps:\n  - gest: x", [
-        "s.yaml:4:5: unknown key 'gest' in steps[1] (did you mean 'guest'?); allowed: qmp, guest, wait, upload, download, sleep"]),
+        "s.yaml:4:5: unknown key 'gest' in steps[1] (did you mean 'guest'?); allowed: qmp, guest, wait, upload, download, sleep, tpm_commands, tsm_reports, cpu_offline_online"]),
     (HEAD + "steps:\n  - qmp:\n    execute: x", [
         "s.yaml:4:5: steps[1] must have one key, not 'qmp', 'execute'; indent what belongs to 'qmp' further"]),
     (HEAD + "steps:\n  - wait: {}", [

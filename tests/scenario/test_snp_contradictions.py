@@ -71,7 +71,6 @@ def test_nocc_runs_the_svsm_alone_and_below_a_real_guest() -> None:
     ("text", "where", "says"),
     [
         ("guest: {disk: d, extra_modules: [x]}", "3:33", "goes into the harness's own initramfs"),
-        ("guest: {disk: d, files: {/a: b}}", "3:25", "goes into the harness's own initramfs"),
         ("guest: {disk: d, append: quiet}", "3:26", "the disk's own boot loader has its own"),
         ("guest: {initrd: i}", "3:17", "name the disk"),
         ("guest: {disk: d}\nmachine: {type: microvm}", "4:17", "needs a machine that boots from a disk"),

@@ -5,7 +5,7 @@ import json
 import pytest
 from pydantic import ValidationError
 
-from harness.scenario.steps import STEPS, DownloadStep, GuestStep, QmpStep, UploadStep, WaitStep
+from harness.scenario.steps import STEPS, DownloadStep, GuestStep, QmpStep, StimulusStep, UploadStep, WaitStep
 
 
 @pytest.mark.parametrize(
@@ -23,6 +23,9 @@ from harness.scenario.steps import STEPS, DownloadStep, GuestStep, QmpStep, Uplo
         ("upload", {"from": "a b", "to": "/x", "mode": "0755"}),
         ("download", {"from": "/x", "to": "x.txt"}),
         ("sleep", {"settle": "0.02s", "why": "No event."}),
+        ("tpm_commands", {"count": 1000}),
+        ("tsm_reports", {"count": 5, "service_provider": "svsm"}),
+        ("cpu_offline_online", {"count": 5, "cpu": 3}),
     ],
 )
 def test_what_is_a_step(key: str, body: dict[str, object]) -> None:
@@ -65,3 +68,18 @@ def test_steps_can_be_made_in_python() -> None:
     assert GuestStep(run="x", within=5.0).within == 5.0
     assert QmpStep(execute="stop").repeat == 1
     assert WaitStep(event="STOP").key == "wait"
+
+
+@pytest.mark.parametrize(
+    ("key", "body", "arguments"),
+    [
+        ("tpm_commands", {"count": 7}, "tpm 7"),
+        ("tsm_reports", {"count": 7}, "reports 7"),
+        ("tsm_reports", {"count": 7, "service_provider": "svsm"}, "reports 7 svsm"),
+        ("cpu_offline_online", {"count": 7}, "cpu 7 1"),
+        ("cpu_offline_online", {"count": 7, "cpu": 2}, "cpu 7 2"),
+    ],
+)
+def test_what_the_tool_in_the_guest_is_told(key: str, body: dict[str, object], arguments: str) -> None:
+    step = STEPS[key].model_validate(body)
+    assert isinstance(step, StimulusStep) and step.arguments == arguments
