@@ -11,7 +11,7 @@ from harness.boot.vitals import Observer
 from harness.clock import Deadline
 from harness.errors import HarnessBug
 from harness.evidence.interrupts import InterruptTable, parse_interrupts
-from harness.evidence.records import Loss, Mark, StepFact
+from harness.evidence.records import Loss, Mark, StepFact, StepStatus
 from harness.guest.sampler import Sampler
 from harness.guest.ssh import GuestShell
 from harness.qemu.machine import VirtualMachine
@@ -57,6 +57,15 @@ class BootContext:
     ready_s: float | None = None
     gave_up_s: float | None = None
     gave_up_why: str = ""
+
+    @property
+    def went_wrong(self) -> bool:
+        """Tell whether the guest never became ready, was given up, or did not do a step."""
+        return (
+            self.ready_s is None
+            or self.gave_up_s is not None
+            or any(step.status is not StepStatus.DONE for step in self.steps)
+        )
 
     def mark(self, milestone: str) -> None:
         """Note that a milestone that no console shows was reached now."""

@@ -112,9 +112,11 @@ async def stop_vcpu(machine: VirtualMachine) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def throttle(machine: VirtualMachine, *, on_s: float = 0.03, off_s: float = 0.27) -> AsyncIterator[None]:
-    """Stop QEMU and let it go in turn, from the kernel's start on."""
-    await _reach(machine, "kernel")
+async def throttle(
+    machine: VirtualMachine, *, after: str, on_s: float = 0.03, off_s: float = 0.27
+) -> AsyncIterator[None]:
+    """Stop QEMU and let it go in turn, from a milestone on."""
+    await _reach(machine, after)
 
     async def beat() -> None:
         while True:
@@ -134,18 +136,18 @@ async def throttle(machine: VirtualMachine, *, on_s: float = 0.03, off_s: float 
 
 
 @asynccontextmanager
-async def starve(machine: VirtualMachine) -> AsyncIterator[None]:
-    """Let QEMU have a CPU only when busy neighbours leave it one, from the kernel's start on."""
-    await _reach(machine, "kernel")
+async def starve(machine: VirtualMachine, *, after: str) -> AsyncIterator[None]:
+    """Let QEMU have a CPU only when busy neighbours leave it one, from a milestone on."""
+    await _reach(machine, after)
     async with _neighbours(_threads(machine), 6, os.SCHED_IDLE, 19):
         await settle(_LASTS_S)
         yield
 
 
 @asynccontextmanager
-async def share(machine: VirtualMachine, *, nice: int = 10) -> AsyncIterator[None]:
-    """Let QEMU have a tenth of one CPU, from the kernel's start on."""
-    await _reach(machine, "kernel")
+async def share(machine: VirtualMachine, *, after: str, nice: int = 10) -> AsyncIterator[None]:
+    """Let QEMU have a tenth of one CPU, from a milestone on."""
+    await _reach(machine, after)
     async with _neighbours(_threads(machine), 1, None, nice):
         await settle(_LASTS_S)
         yield

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import struct
 
-__all__ = ["HALT", "HELLO", "SLEEP", "SPIN", "payload_image", "rom_image"]
+__all__ = ["COUNT", "HALT", "HELLO", "SLEEP", "SPIN", "payload_image", "rom_image"]
 
 #: Instructions that are the same in 16, 32 and 64 bits.
 SPIN = bytes.fromhex("fa eb fe")  # cli; 1: jmp 1b
 HALT = bytes.fromhex("fa f4 eb fd")  # cli; 1: hlt; jmp 1b
 #: mov $0xff, %al; out %al, $0x21; out %al, $0xa1; sti; 1: hlt; jmp 1b. Both interrupt controllers hold all back.
 SLEEP = bytes.fromhex("b0 ff e6 21 e6 a1 fb f4 eb fd")
+#: A payload that works: it counts for a while (some 10 ms of a CPU) and prints the next of 16 letters, for ever.
+COUNT = bytes.fromhex("bb 00 00 00 00 b9 40 4b 4c 00 49 75 fd 88 d8 24 0f 04 61 ee b0 0a ee 43 eb eb")
 
 _LOAD = 0x100000
 _ROM_BYTES = 0x10000

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from harness.boot.disturbance import Disturbance
 from harness.boot.hang_acts import pause, share, silence, starve, stop_process, stop_vcpu, throttle, wait_only
-from harness.boot.hang_images import HALT, SLEEP, SPIN, payload_image, rom_image
+from harness.boot.hang_images import COUNT, HALT, SLEEP, SPIN, payload_image, rom_image
 from harness.boot.run import PlannedBoot
 from harness.checks import all_checks
 from harness.classify.hang import Hang, decide_hang
@@ -52,6 +52,7 @@ _FILES: Mapping[str, bytes] = {
     "spin.elf": payload_image(SPIN),
     "halt.elf": payload_image(HALT),
     "sleep.elf": payload_image(SLEEP),
+    "count.elf": payload_image(COUNT),
     "spin.rom": rom_image(SPIN),
     "halt.rom": rom_image(HALT),
 }
@@ -99,6 +100,7 @@ def _rows() -> Iterator[tuple[str, HangKind, str, _Act, bool]]:
     payload: _Act = partial(silence, after="guest")
     model: _Act = partial(silence, after="svsm-launch")
     booting = _LINUX.replace("INIT", "sleep.sh")
+    working = _PAYLOAD.replace("IMAGE", "count")
     yield "never told to run", HangKind.NEVER_STARTED, _PAYLOAD.replace("IMAGE", "spin"), quiet, False
     yield "firmware loops", HangKind.FIRMWARE_STUCK, _FIRMWARE.replace("IMAGE", "spin"), quiet, True
     yield "firmware halts", HangKind.FIRMWARE_STUCK, _FIRMWARE.replace("IMAGE", "halt"), quiet, True
@@ -121,10 +123,10 @@ def _rows() -> Iterator[tuple[str, HangKind, str, _Act, bool]]:
     yield "QEMU stopped by a signal", HangKind.QEMU_BLOCKED, booting, stop_process, True
     yield "one vCPU's thread stopped", HangKind.QEMU_BLOCKED, booting, stop_vcpu, True
     yield "guest stopped by QMP", HangKind.QEMU_BLOCKED, booting, pause, True
-    yield "neighbours take the CPU", HangKind.HOST_STALLED, booting, starve, True
+    yield "neighbours take the CPU", HangKind.HOST_STALLED, working, partial(starve, after="guest"), True
     yield "SSH server missing", HangKind.SSH_DEAD, _SSH_LINUX, partial(silence, after="ready"), True
-    yield "stopped nine tenths of the time", HangKind.SLOW, booting, throttle, True
-    yield "a tenth of a CPU", HangKind.SLOW, booting, share, True
+    yield "stopped nine tenths of the time", HangKind.SLOW, working, partial(throttle, after="guest"), True
+    yield "a tenth of a CPU", HangKind.SLOW, working, partial(share, after="guest"), True
     yield "given up too early", HangKind.SLOW, booting, partial(wait_only, after="kernel", duration_s=0.7), True
     yield "halted, interrupts off", HangKind.HALTED, _PAYLOAD.replace("IMAGE", "halt"), payload, True
     yield "init sleeps", HangKind.IDLE, _LINUX.replace("INIT", "sleep.sh"), inside, True

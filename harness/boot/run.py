@@ -42,7 +42,7 @@ class PlannedBoot:
     """Say what is booted: a variant, on the platform that was chosen for it.
 
     ``turn`` is the boot's place in a stability campaign, from 1; None: it is part of none. ``disturbance`` is what is
-    done to it on purpose, None: nothing.
+    done to it on purpose, None: nothing. ``stay`` makes what keeps it for a person; None: it is ended when it is over.
     """
 
     variant: Variant
@@ -51,6 +51,7 @@ class PlannedBoot:
     accel: Accel
     turn: int | None = None
     disturbance: Disturbance | None = None
+    stay: Callable[[], Stay] | None = None
 
     @property
     def identity(self) -> BootIdentity:
@@ -92,12 +93,13 @@ class Stay:
 async def run_boot(plan: PlannedBoot, site: Site, folder: Path, report: Report, stay: Stay | None = None) -> BootRecord:
     """Boot, watch, carry out the steps, collect, and return the record; the logs are in ``folder``.
 
-    ``stay`` keeps the guest for a person in between; None ends it as soon as it is judged.
+    ``stay`` keeps the guest for a person in between; None leaves that to the plan.
 
     :raise InputError: if a file that the scenario names cannot be used.
     :raise HostError: if this machine cannot do its part (:class:`LaunchError`: QEMU did not start).
     """
     setting = plan.setting
+    stay = plan.stay() if stay is None and plan.stay is not None else stay
     report(Progress("image", ""))
     load = await prepare_load(setting, site, plan.accel)
     follower = Follower(report)
@@ -182,7 +184,7 @@ async def _live(
                 if await disturb(disturbed, course, machine, stack):
                     context.gave_up_s = machine.now_s()
             _note_not_reached(context, plan.setting)
-            if not gone.done() and _went_wrong(context):
+            if not gone.done() and context.went_wrong:
                 follower.note("collecting")
                 await collect_state(context, outer)
             if stay is not None:
@@ -275,11 +277,3 @@ def _needs_samples(setting: Setting) -> bool:
 def _note_not_reached(context: BootContext, setting: Setting) -> None:
     for index, step in enumerate(setting.steps[len(context.steps) :], start=len(context.steps)):
         context.steps.append(StepFact(index, step.name, step.key, StepStatus.NOT_REACHED))
-
-
-def _went_wrong(context: BootContext) -> bool:
-    return (
-        context.ready_s is None
-        or context.gave_up_s is not None
-        or any(step.status is not StepStatus.DONE for step in context.steps)
-    )

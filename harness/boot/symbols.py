@@ -99,11 +99,11 @@ def find_symbols(image: Path, release: str) -> Symbols | None:
     None where there are none: the kernel's map is looked for beside its image, and where its build left it.
     """
     try:
-        with image.open("rb") as file:
-            if file.read(4) == b"\x7fELF":
-                return parse_elf(image.read_bytes())
+        own = parse_elf(image.read_bytes())
     except (OSError, ValueError):
         return None
+    if own is not None:
+        return own
     # A kernel's own tree has arch/x86/boot/bzImage.
     above = image.resolve().parents
     places = [

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from harness.boot.plan import RefusedBoot
 from harness.boot.site import Site, open_site
+from harness.cli.keep import keep_stay
 from harness.errors import HarnessBug, HostError
 from harness.results.store import Run
 from harness.stability.account import Account
@@ -34,11 +35,12 @@ def carry_out(
     parallel: int,
     announce: Callable[[Ongoing, int], None],
     watch: Callable[[Account], AbstractContextManager[Watcher]],
+    keep: bool = False,
 ) -> tuple[Ongoing, HostError | KeyboardInterrupt | None]:
     """Make the boots of what ``begin`` returns, and return it with what ended it early (None: nothing did).
 
     ``parallel`` 0 gives each vCPU a CPU. ``announce`` gets the campaign and how many boots are made at a time, before
-    the first of them.
+    the first of them. ``keep`` freezes every boot that went wrong for a person.
 
     :raise HarnessError: as the layers below, where the campaign never began.
     """
@@ -53,7 +55,7 @@ def carry_out(
             begun.append(ongoing)
             announce(ongoing, at_once)
             watcher = stack.enter_context(watch(ongoing.account))
-            await make_boots(ongoing.plan, site, ongoing.run, ongoing.account, at_once, watcher)
+            await make_boots(ongoing.plan, site, ongoing.run, ongoing.account, at_once, watcher, keep_stay(keep))
 
     error: HostError | KeyboardInterrupt | None = None
     try:

@@ -19,6 +19,7 @@ from harness.boot.site import Site, open_site
 from harness.campaign import Observer, Planned, run_campaign
 from harness.catalogue import find_files, load_files, parse_set, select_variants
 from harness.cli.exit_status import ExitStatus, for_bisect
+from harness.cli.keep import Keep, with_keep
 from harness.cli.live import watch
 from harness.cli.options import Format, Only, Paths, Results, SetValues, paths_or_default
 from harness.cli.summary import exit_status, print_json, print_summary
@@ -46,6 +47,7 @@ def run(
         int, typer.Option("-n", "--parallel", min=0, help="Boots at the same time; 0 means one for each CPU.")
     ] = 0,
     results: Results = Path("results"),
+    keep: Keep = False,
     output: Format = "text",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the QEMU command lines and boot nothing.")] = False,
     bisect_exit: Annotated[
@@ -63,7 +65,9 @@ def run(
     if dry_run:
         asyncio.run(_print_commands(variants, platform))
         return
-    status = run_planned(lambda site: plan_boots(variants, site, platform), len(variants), parallel, results, output)
+    status = run_planned(
+        lambda site: with_keep(plan_boots(variants, site, platform), keep), len(variants), parallel, results, output
+    )
     raise typer.Exit(for_bisect(status) if bisect_exit else status)
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import AsyncIterator
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from harness.boot.context import BootContext, Progress, Report
+from harness.boot.keep import second_monitor, serve_console
 from harness.boot.load import Load
 from harness.boot.plan import RefusedBoot, plan_boots
 from harness.boot.run import Stay, run_boot
@@ -22,7 +22,6 @@ from harness.cli.options import Only, Results, SetValues
 from harness.clock import Deadline, monotonic_s
 from harness.errors import HostError, Unsupported
 from harness.guest.identity import identity_descriptors
-from harness.qemu.console import Console
 from harness.results.provenance import describe_run
 from harness.results.store import create_run
 from harness.scenario.model import Platform
@@ -52,20 +51,15 @@ def shell(
         run = create_run(results, describe_run(sys.argv))
         folder = run.new_boot_folder()
         name = f"svsm-harness-{os.getpid()}"
-        options = (
-            # An abstract socket: it has no file that could be left behind.
-            ("-chardev", f"socket,id=qmp2,path={name}-qmp,abstract=on,server=on,wait=off"),
-            ("-mon", "chardev=qmp2,mode=control"),
-        )
 
         async def hold(context: BootContext, load: Load, gone: asyncio.Task[str]) -> None:
             with ExitStack() as stack:
                 ways = await _ways_in(context, load, name, stack)
                 print("\n".join([f"{variant.full_id} on {plan.platform}, {_state(context)}", *ways]), flush=True)
-                async with _serve_console(context.machine.console, f"{name}-console"):
+                async with serve_console(context.machine.console, f"{name}-console"):
                     print(f"the guest ended: {await asyncio.shield(gone)}")
 
-        record = await run_boot(plan, site, folder, _phases(), Stay(options, hold))
+        record = await run_boot(plan, site, folder, _phases(), Stay(second_monitor(name), hold))
         run.write_record(folder, record)
         print(f"results: {folder}")
 
@@ -111,35 +105,3 @@ async def _ways_in(context: BootContext, load: Load, name: str, stack: ExitStack
         "Ctrl-C ends the guest.",
     ]
     return ways
-
-
-@asynccontextmanager
-async def _serve_console(console: Console, name: str) -> AsyncIterator[None]:
-    # One console, any number of people: each sees the end of it and what comes, and all may type.
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        shown = max(0, console.total_bytes - 4096)
-
-        async def show() -> None:
-            nonlocal shown
-            while not console.closed:
-                writer.write(console.tail(console.total_bytes - shown))
-                shown = console.total_bytes
-                await writer.drain()
-                await console.grown()
-
-        showing = asyncio.create_task(show())
-        try:
-            while typed := await reader.read(256):
-                await console.send(typed)
-        except (ConnectionError, BrokenPipeError):
-            pass
-        finally:
-            showing.cancel()
-            writer.close()
-
-    try:
-        server = await asyncio.start_unix_server(serve, path=f"\0{name}")
-    except OSError as error:
-        raise HostError(f"cannot serve the console: {error.strerror}") from error
-    async with server:
-        yield

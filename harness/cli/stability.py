@@ -20,6 +20,7 @@ from harness.boot.site import Site
 from harness.catalogue import find_files, load_files, parse_set, select_variants
 from harness.cli.boots_loop import Ongoing, carry_out
 from harness.cli.exit_status import ExitStatus
+from harness.cli.keep import Keep
 from harness.cli.options import Format, Only, Results, SetValues
 from harness.cli.stability_live import watch_campaign
 from harness.cli.stability_text import (
@@ -84,6 +85,7 @@ def stability(
     set_values: SetValues = None,
     only: Only = None,
     results: Results = Path("results"),
+    keep: Keep = False,
     output: Format = "text",
 ) -> None:
     """Boot a scenario many times, and say how often it fails, how sure that is, and in which ways.
@@ -98,7 +100,9 @@ def stability(
             raise InputError(
                 "--resume boots what the run was started with: leave out SCENARIO, --set, --only, --platform"
             )
-        raise typer.Exit(_carry_out(lambda site: _resumed(find_run(results, resume), asked, site), parallel, output))
+        raise typer.Exit(
+            _carry_out(lambda site: _resumed(find_run(results, resume), asked, site), parallel, output, keep)
+        )
     if scenario is None:
         raise InputError("name a scenario: svsm-harness stability SCENARIO --boots N; or --resume RUN")
     scenarios = load_files(find_files([scenario]), parse_set(set_values), os.environ)
@@ -106,7 +110,7 @@ def stability(
         names = ", ".join(found.file for found in scenarios[:3])
         raise InputError(f"a campaign measures one scenario; {scenario} has {len(scenarios)}: {names}, …")
     variants = select_variants(scenarios, only or [])
-    raise typer.Exit(_carry_out(lambda site: _begun(variants, platform, asked, results, site), parallel, output))
+    raise typer.Exit(_carry_out(lambda site: _begun(variants, platform, asked, results, site), parallel, output, keep))
 
 
 async def _begun(
@@ -138,11 +142,11 @@ async def _resumed(run: Run, asked: Asked, site: Site) -> Ongoing:
     return Ongoing(run, plan, count_run(run, plan), ())
 
 
-def _carry_out(begin: Callable[[Site], Awaitable[Ongoing]], parallel: int, output: str) -> ExitStatus:
+def _carry_out(begin: Callable[[Site], Awaitable[Ongoing]], parallel: int, output: str, keep: bool) -> ExitStatus:
     begin_s = monotonic_s()
     announce = _print_beforehand if output == "text" else _say_nothing
     campaign, error = carry_out(
-        begin, parallel, announce, lambda account: watch_campaign(account, quiet=output == "json")
+        begin, parallel, announce, lambda account: watch_campaign(account, quiet=output == "json"), keep
     )
     status = status_of(campaign.account)
     if error is not None:

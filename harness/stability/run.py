@@ -6,10 +6,12 @@ import asyncio
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 from filelock import FileLock, Timeout
 
 from harness.boot.context import Progress
+from harness.boot.run import Stay
 from harness.boot.site import Site
 from harness.campaign import record_boot
 from harness.errors import HostError, InputError
@@ -61,11 +63,20 @@ def cut_short(run: Run, account: Account) -> int:
     return sum(f"boots/{path.name}" not in ended for path in (run.folder / "boots").glob("[0-9]*"))
 
 
-async def make_boots(plan: CampaignPlan, site: Site, run: Run, account: Account, parallel: int, watch: Watcher) -> None:
+async def make_boots(
+    plan: CampaignPlan,
+    site: Site,
+    run: Run,
+    account: Account,
+    parallel: int,
+    watch: Watcher,
+    stay: Callable[[], Stay] | None = None,
+) -> None:
     """Make what is missing, ``parallel`` at a time, each a cold start, in the order of the turns.
 
     Each boot is recorded before it counts. Once the account says stop, no boot begins, and those that run come to their
     end: to cut them off would leave out just those that hang. Cancelling ends all boots and leaves nothing running.
+    ``stay`` makes what keeps a boot for a person; None keeps none.
 
     :raise HostError: if the results cannot be written; what is recorded stays.
     """
@@ -73,7 +84,7 @@ async def make_boots(plan: CampaignPlan, site: Site, run: Run, account: Account,
 
     async def work() -> None:
         while account.stop is None and (turn := next(turns, None)) is not None:
-            boot = boot_of_turn(plan, turn)
+            boot = replace(boot_of_turn(plan, turn), stay=stay)
             identity = boot.identity
 
             def report(progress: Progress, identity: BootIdentity = identity) -> None:

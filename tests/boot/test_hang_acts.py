@@ -86,7 +86,7 @@ def test_a_guest_stopped_by_qmp(tmp_path: Path) -> None:
     assert _during(tmp_path, pause, state) == "paused"
 
 
-@pytest.mark.parametrize("act", [throttle, starve])
+@pytest.mark.parametrize("act", [partial(throttle, after="kernel"), partial(starve, after="kernel")])
 def test_little_cpu(tmp_path: Path, act: Act) -> None:
     share = _during(tmp_path, act, _share)
     assert isinstance(share, float) and share < 0.3

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.boot.hang_images import HALT, HELLO, SLEEP, SPIN, payload_image, rom_image
+from harness.boot.hang_images import COUNT, HALT, HELLO, SLEEP, SPIN, payload_image, rom_image
 from harness.boot.symbols import parse_elf
 from harness.evidence.startup import MILESTONES
 
@@ -13,7 +13,7 @@ def test_a_rom_begins_where_a_cpu_does() -> None:
     assert rom[-16:].startswith(SPIN)
 
 
-@pytest.mark.parametrize("code", [SPIN, HALT, SLEEP])
+@pytest.mark.parametrize("code", [SPIN, HALT, SLEEP, COUNT])
 def test_a_payload_is_what_qemu_loads(code: bytes) -> None:
     image = payload_image(code)
     assert image[:7] == b"\x7fELF\x01\x01\x01"

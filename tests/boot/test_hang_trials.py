@@ -38,7 +38,7 @@ def test_what_is_booted_is_there(tmp_path: Path) -> None:
         if setting.payload is not None and "/" in setting.payload.image:
             named.add(setting.payload.image)
     files = {Path(name) for name in named if name is not None}
-    assert len(files) == 8 and all(path.stat().st_size for path in files)
+    assert len(files) == 9 and all(path.stat().st_size for path in files)
 
 
 def test_what_encryption_hides_is_taken_away() -> None:

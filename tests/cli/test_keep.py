@@ -1,0 +1,77 @@
+"""``run --keep`` as a person uses it: a guest that hangs stays until Ctrl-C, and is recorded as without it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import signal
+import socket
+from typing import Any
+
+import pytest
+
+from harness.boot.plan import RefusedBoot
+from harness.boot.run import PlannedBoot
+from harness.cli.keep import keep_stay, with_keep
+from harness.qemu.command import Accel
+from harness.results.record import BootIdentity
+
+from .command import Bench
+
+HANG = ("--set", "how=HANG")
+
+
+def test_only_boots_that_are_made_can_be_kept() -> None:
+    refused = RefusedBoot(BootIdentity("s", "s", "s", "s.yaml", "kvm"), "no KVM")
+    planned: Any = PlannedBoot(None, None, None, Accel.TCG)  # type: ignore[arg-type]
+
+    async def plans() -> list[Any]:
+        return [refused, planned]
+
+    first, second = asyncio.run(with_keep(plans(), keep=True))
+    assert first is refused
+    assert isinstance(second, PlannedBoot) and second.stay is not None
+    # Each boot has sockets of its own.
+    assert second.stay().options != second.stay().options
+    assert list(asyncio.run(with_keep(plans(), keep=False))) == [refused, planned]
+    assert keep_stay(False) is None
+
+
+def _ask(name: str, *commands: str) -> list[Any]:
+    with socket.socket(socket.AF_UNIX) as monitor:
+        monitor.settimeout(5)
+        monitor.connect(f"\0{name}")
+        lines = monitor.makefile("rw")
+        answers = [json.loads(lines.readline())]
+        for command in ("qmp_capabilities", *commands):
+            lines.write(json.dumps({"execute": command}))
+            lines.flush()
+            answers.append(json.loads(lines.readline()))
+        return answers
+
+
+@pytest.mark.qemu
+def test_a_guest_that_hangs_is_kept_until_ctrl_c(bench: Bench) -> None:
+    with bench.start(*bench.boot("payload.yaml", *HANG, "--keep", "--format", "json")) as process:
+        assert process.stderr is not None
+        said = ""
+        while "Ctrl-C ends" not in said:
+            line = process.stderr.readline()
+            assert line, said
+            said += line
+        name = re.search(r"ABSTRACT-CONNECT:(\S+-qmp)", said)
+        port = re.search(r"target remote 127\.0\.0\.1:(\d+)", said)
+        assert name is not None and port is not None
+        assert _ask(name[1], "query-status")[-1]["return"]["status"] == "paused"
+        with socket.create_connection(("127.0.0.1", int(port[1])), timeout=5) as gdb:
+            gdb.sendall(b"+$?#3f")
+            assert b"T" in gdb.recv(64)  # stopped by a signal: GDB remote protocol, "Stop Reply Packets"
+        os.kill(process.pid, signal.SIGINT)
+        done = bench.finish(process)
+    (line,) = done.json["boots"]
+    assert (done.status, line["status"], line["outcome"]["kind"]) == (1, "FAIL", "hang")
+    assert line["outcome"]["hang"]["kind"] == "halted"
+    assert (bench.run / "boots/0001/memory.dump").stat().st_size > 1000
+    bench.until_alone()
