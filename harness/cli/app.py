@@ -28,6 +28,7 @@ _COMMANDS = {
     "history": ("history", "history", "Show rates, times and kinds of failure over all nights."),
     "report": ("report", "report", "Write runs as a page, or for another system."),
     "bundle": ("bundle", "bundle", "Pack one boot into an archive that boots without the harness."),
+    "prune": ("prune", "prune", "Delete the logs of old boots, never a failure's first example."),
     "repro": ("repro", "repro", "Print how to reproduce a recorded boot, and do it."),
     "selftest": ("selftest", "selftest", "Put in faults on purpose, and see that the checks notice."),
     "shell": ("shell", "shell", "Boot a scenario and stay in it."),

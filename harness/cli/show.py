@@ -85,11 +85,14 @@ def replay(name: RunName = "latest", results: Results = Path("results")) -> None
     run_name, boot = split_boot(name)
     run = find_run(results, run_name)
     wanted = None if boot is None else f"boots/{run.boot_folder(boot).name}"
-    differing = judged = 0
+    differing = judged = deleted = 0
     for line in run.lines():
         if line.outcome is None or line.folder is None or wanted not in (None, line.folder):
             continue
         folder = run.folder / line.folder
+        if not folder.exists():
+            deleted += 1
+            continue
         again = judge_record(folder, run.read_record(folder), line.folder)
         judged += 1
         if again == line:
@@ -100,7 +103,8 @@ def replay(name: RunName = "latest", results: Results = Path("results")) -> None
             for before, after in zip(line.verdicts, again.verdicts, strict=False):
                 if before != after:
                     print(f"           {before.check}: {before.reason}\n           now: {after.status}: {after.reason}")
-    print(f"{judged} boots judged again, {differing} different")
+    pruned = f"; the logs of {deleted} were deleted by prune" if deleted else ""
+    print(f"{judged} boots judged again, {differing} different{pruned}")
     if differing:
         raise typer.Exit(ExitStatus.FAILED)
 
