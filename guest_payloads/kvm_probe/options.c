@@ -24,6 +24,10 @@ static void parse_word(struct span word)
 		refuse("not KEY=VALUE", word);
 	if (span_equals(key, "run"))
 		options.plan = value;
+	else if (span_equals(key, "end") && (span_equals(value, "exit") || span_equals(value, "idle")))
+		options.stay = span_equals(value, "idle");
+	else if (span_equals(key, "end"))
+		refuse("unknown value in", word);
 	else if (!span_equals(key, "await-ms"))
 		refuse("unknown option", word);
 	else if (!span_number(value, &options.await_ms) || options.await_ms < 1 || options.await_ms > 600000)

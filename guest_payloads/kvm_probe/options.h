@@ -7,6 +7,7 @@
 
 struct options {
 	u64 await_ms;
+	bool stay;	/* sleep after the plan, instead of leaving QEMU */
 	struct span plan;
 };
 

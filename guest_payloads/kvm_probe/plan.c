@@ -177,5 +177,7 @@ void plan_run(void)
 	memset(before, 0, sizeof(before));
 	report_counters("total ");
 	console_printf("svsm-harness: ready\n");
+	while (options.stay)
+		sti_hlt();
 	leave_qemu(ktap_failures() ? EXIT_FAILED : EXIT_PASSED);
 }
