@@ -7,6 +7,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from harness.checks.base import Check, Evidence, Verdict
+from harness.evidence.probe_marks import PROBE_MARK
 from harness.evidence.trace import EVENTS, TraceFacts
 
 __all__ = ["DirectedCheck", "TraceCheck"]
@@ -20,7 +21,7 @@ class TraceCheck(Check):
 
     def trace_events(self) -> frozenset[str]:
         """Ask for all events that switches and interrupts are derived from; they belong together."""
-        return frozenset(f"kvm:{event}" for event in EVENTS if event.startswith("kvm_"))
+        return frozenset(f"kvm:{event}" for event in EVENTS if event.startswith("kvm_") and event != PROBE_MARK)
 
     def find(self, evidence: Evidence) -> Verdict:
         """Judge the trace if it is whole; else answer INCONCLUSIVE with what is missing."""
