@@ -7,13 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.boot.kvm_probe import KvmAnswer, probe_kvm
+from harness.boot.launch import SNP_NOT_ASKED, needs_snp, plan_launch, probe_snp, shown_setting, with_firmware
 from harness.boot.run import PlannedBoot
 from harness.boot.site import Site
 from harness.errors import InputError, Unsupported
+from harness.host.snp import SnpFacts
 from harness.qemu.capabilities import Capabilities
 from harness.qemu.command import Accel
 from harness.qemu.support import require_machine
 from harness.results.record import BootIdentity
+from harness.scenario.contradictions import accel_on
 from harness.scenario.model import Platform
 from harness.scenario.setting import Setting, Variant
 from harness.scenario.steps import UploadStep
@@ -25,10 +28,16 @@ _KVM_NOT_ASKED = KvmAnswer(False, "KVM was not asked for")
 
 @dataclass(frozen=True, slots=True)
 class RefusedBoot:
-    """Say why a variant cannot run here, platform by platform."""
+    """Say why a variant cannot run here, platform by platform.
+
+    ``shown`` is the boot that the platform asked for would be where it can be had, with ``notes`` on what stands in for
+    what only such a host knows; None: no platform was asked for.
+    """
 
     identity: BootIdentity
     reason: str
+    shown: PlannedBoot | None = None
+    notes: tuple[str, ...] = ()
 
 
 async def plan_boots(
@@ -38,22 +47,30 @@ async def plan_boots(
 
     :raise InputError: if a setting contradicts itself, or names a file that is missing.
     """
-    asked = any(_needs_kvm(variant, platform) for variant in variants)
+    pairs = [pair for variant in variants for pair in variant.platforms if platform in (None, pair[0])]
+    snp = await probe_snp(site) if any(needs_snp(setting) for _, setting in pairs) else SNP_NOT_ASKED
+    # So that nobody waits for a probe whose answer does not matter.
+    asked = any(_needs_kvm(grade, setting, snp) for grade, setting in pairs)
     kvm = await probe_kvm(site) if asked else _KVM_NOT_ASKED
-    plans = tuple(plan_boot(variant, site.capabilities, kvm, platform) for variant in variants)
+    plans = tuple(plan_boot(variant, site.capabilities, kvm, platform, snp) for variant in variants)
     for plan in plans:
         if isinstance(plan, PlannedBoot):
             require_files(plan)
     return plans
 
 
-def _needs_kvm(variant: Variant, wanted: Platform | None) -> bool:
-    # So that nobody waits for a probe whose answer does not matter.
-    return any(platform is Platform.KVM and wanted in (None, platform) for platform, _ in variant.platforms)
+def _needs_kvm(platform: Platform, setting: Setting, snp: SnpFacts) -> bool:
+    if platform is Platform.NOCC:
+        return setting.machine.accel != "tcg" and setting.svsm is not None and setting.svsm.igvm != ""
+    return platform is Platform.KVM or (setting.snp is not None and not snp.why_not)
 
 
 def plan_boot(
-    variant: Variant, capabilities: Capabilities, kvm: KvmAnswer, wanted: Platform | None
+    variant: Variant,
+    capabilities: Capabilities,
+    kvm: KvmAnswer,
+    wanted: Platform | None,
+    snp: SnpFacts = SNP_NOT_ASKED,
 ) -> PlannedBoot | RefusedBoot:
     """Return the boot on the best platform that can be had, or on ``wanted`` (None: any).
 
@@ -64,26 +81,34 @@ def plan_boot(
         if wanted not in (None, platform):
             continue
         try:
+            launch = plan_launch(setting, capabilities, snp)
             accel = _accel(platform, setting, kvm)
             require_machine(setting.machine, capabilities)
+            ready = with_firmware(setting, snp)
         except Unsupported as error:
             reasons.append(f"{platform}: {error}")
             continue
         except InputError as error:
             raise InputError(f"{variant.file}: {variant.full_id} on {platform}: {error}") from error
-        return PlannedBoot(variant, platform, setting, accel)
+        return PlannedBoot(variant, platform, ready, accel, launch=launch)
     if not reasons:
         known = ", ".join(platform for platform, _ in variant.platforms)
         reasons = [f"the scenario has no platform {wanted}; it has {known}"]
     best = variant.platforms[0][0] if wanted is None else wanted
     identity = BootIdentity(variant.scenario, variant.full_id, variant.slug, variant.file, best)
-    return RefusedBoot(identity, "; ".join(reasons))
+    refused = None if wanted is None else variant.setting(wanted)
+    if refused is None:
+        return RefusedBoot(identity, "; ".join(reasons))
+    shown, launch, notes = shown_setting(refused, snp)
+    accel = Accel.KVM if accel_on(best, shown.machine) == "kvm" else Accel.TCG
+    return RefusedBoot(identity, "; ".join(reasons), PlannedBoot(variant, best, shown, accel, launch=launch), notes)
 
 
 def _accel(platform: Platform, setting: Setting, kvm: KvmAnswer) -> Accel:
-    if platform in (Platform.SNP, Platform.SVSM, Platform.NOCC):
-        raise Unsupported("launching SNP guests is not built yet")
-    if platform is Platform.KVM or (platform is Platform.MODEL and setting.machine.accel == "kvm"):
+    free = platform in (Platform.MODEL, Platform.NOCC)
+    if free and platform is Platform.NOCC and setting.machine.accel == "auto":
+        return Accel.KVM if kvm.usable else Accel.TCG
+    if platform is not Platform.TCG and (not free or setting.machine.accel == "kvm"):
         if not kvm.usable:
             raise Unsupported(kvm.why)
         return Accel.KVM
@@ -97,14 +122,22 @@ def require_files(plan: PlannedBoot) -> None:
     """
     setting = plan.setting
     named: list[tuple[str, str]] = []
-    if setting.machine.firmware is not None:
-        named.append(("machine.firmware", setting.machine.firmware))
+    machine, svsm = setting.machine, setting.svsm
+    if machine.firmware is not None:
+        named.append(("machine.firmware", machine.firmware))
+    if machine.pflash is not None:
+        flash = (("machine.pflash.code", machine.pflash.code), ("machine.pflash.vars", machine.pflash.vars))
+        named += [(key, path) for key, path in flash if path is not None]
+    if svsm is not None:
+        named += [(key, path) for key, path in (("svsm.igvm", svsm.igvm), ("svsm.binary", svsm.binary)) if path]
     if setting.guest is not None:
         guest = setting.guest
         named += [
             (key, path)
             for key, path in (
                 ("guest.kernel", guest.kernel),
+                ("guest.disk", guest.disk),
+                ("guest.initrd", guest.initrd),
                 ("guest.modules", guest.modules),
                 ("guest.init", guest.init),
             )

@@ -25,6 +25,7 @@ from harness.guest.ssh import SshError
 from harness.qemu.command import Accel, QemuCommand, Stream, Wiring, build_command, streams_of
 from harness.qemu.machine import launch
 from harness.qemu.monitor import MonitorLost
+from harness.qemu.snp import Launch
 from harness.results.record import BootIdentity, BootRecord
 from harness.scenario.model import Platform
 from harness.scenario.setting import Setting, Variant
@@ -43,6 +44,7 @@ class PlannedBoot:
 
     ``turn`` is the boot's place in a stability campaign, from 1; None: it is part of none. ``disturbance`` is what is
     done to it on purpose, None: nothing. ``stay`` makes what keeps it for a person; None: it is ended when it is over.
+    ``launch`` is how an SNP guest or an SVSM is started; None: it is neither.
     """
 
     variant: Variant
@@ -52,6 +54,7 @@ class PlannedBoot:
     turn: int | None = None
     disturbance: Disturbance | None = None
     stay: Callable[[], Stay] | None = None
+    launch: Launch | None = None
 
     @property
     def identity(self) -> BootIdentity:
@@ -73,6 +76,7 @@ def plan_command(plan: PlannedBoot, site: Site, load: Load, wiring: Wiring, desc
         load.loaded(descriptor),
         wiring,
         plan.setting.payload,
+        plan.launch,
     )
 
 

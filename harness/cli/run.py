@@ -124,8 +124,13 @@ async def _print_commands(variants: Sequence[Variant], platform: Platform | None
     site = await open_site(os.environ)
     for plan in await plan_boots(variants, site, platform):
         if isinstance(plan, RefusedBoot):
-            print(f"# {plan.identity.variant}: UNSUPPORTED: {plan.reason}\n")
-            continue
+            print(f"# {plan.identity.variant}: UNSUPPORTED: {plan.reason}")
+            if plan.shown is None:
+                print()
+                continue
+            for note in plan.notes:
+                print(f"# {note}")
+            plan = plan.shown
         load = await prepare_load(plan.setting, site, plan.accel)
         wiring = Wiring.terminal(streams_of(plan.setting.machine, plan.setting.payload))
         command = plan_command(plan, site, load, wiring, None)

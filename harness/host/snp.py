@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from harness.clock import Deadline
 from harness.host.protocol import Host
 
-__all__ = ["SnpFacts", "ask_snp", "parse_snp"]
+__all__ = ["SNP_SCRIPT", "SnpFacts", "ask_snp", "parse_snp"]
 
 # CPUID 8000001F (AMD APM vol. 3, appendix E.4.17): EAX[4] SEV-SNP, EBX[5:0] position of the C-bit.
 _SNP_BIT, _CBIT_MASK = 1 << 4, 0x3F
+#: The shell script whose answer :func:`parse_snp` reads.
 # The position in /dev/cpu/0/cpuid is the leaf, and grows by one with each 16 bytes (arch/x86/kernel/cpuid.c): 32 leaves
 # from 80000000 end with the one that is wanted. Records, because their number is what dd can seek by.
-_SCRIPT = """
+SNP_SCRIPT = """
 cat /sys/module/kvm_amd/parameters/sev_snp 2>/dev/null || echo none
 if [ ! -e /dev/sev ]; then echo none; elif [ -r /dev/sev ] && [ -w /dev/sev ]; then echo open; else echo closed; fi
 dd if=/dev/cpu/0/cpuid bs=16 skip=134217728 count=32 2>/dev/null | od -An -v -tx4 -w16 | tail -n 1
@@ -43,7 +44,7 @@ async def ask_snp(host: Host, deadline: Deadline) -> SnpFacts:
 
     :raise HostLost, TimeoutError: as :meth:`Host.run`.
     """
-    done = await host.run(_SCRIPT, deadline)
+    done = await host.run(SNP_SCRIPT, deadline)
     return parse_snp(done.stdout.decode(errors="replace"))
 
 

@@ -9,8 +9,10 @@ from harness.boot.kvm_probe import KvmAnswer
 from harness.boot.plan import RefusedBoot, plan_boot, require_files
 from harness.boot.run import PlannedBoot
 from harness.errors import InputError
+from harness.host.snp import SnpFacts
 from harness.qemu.capabilities import Capabilities
 from harness.qemu.command import Accel
+from harness.scenario.confidential import Snp, Svsm
 from harness.scenario.model import Guest, Machine, Payload, Platform
 from harness.scenario.setting import Setting, Variant
 from harness.scenario.steps import UploadStep
@@ -27,6 +29,14 @@ QEMU = Capabilities(
 KVM = KvmAnswer(True, "a probe guest booted")
 NO_KVM = KvmAnswer(False, "there is no /dev/kvm")
 SETTING = Setting(Machine(), Guest(), None, (), (), 60.0, None)
+SNP = replace(SETTING, snp=Snp())
+SVSM = replace(SNP, svsm=Svsm(igvm="x.igvm"))
+NOCC = replace(SETTING, guest=None, payload=Payload.model_validate({"image": "svsm"}), svsm=Svsm(igvm="x.igvm"))
+LAPTOP = SnpFacts("this CPU has no SEV-SNP", "an EPYC has it", None, None)
+READY = SnpFacts("", "", 51, "/ovmf.fd")
+NEW_QEMU = replace(
+    QEMU, version=(11, 0, 0), types=frozenset({"sev-snp-guest", "igvm-cfg", "memory-backend-memfd"})
+)  # fmt: skip
 MODEL = replace(SETTING, guest=None, payload=Payload(image="vmpl_model"))
 KVM_MODEL = replace(MODEL, machine=Machine(accel="kvm"))
 OLD = replace(SETTING, machine=Machine(min_qemu="9.1"))
@@ -43,8 +53,8 @@ def variant(**platforms: Setting) -> Variant:
         ({"kvm": SETTING, "tcg": SETTING}, KVM, None, Platform.KVM, Accel.KVM),
         ({"kvm": SETTING, "tcg": SETTING}, NO_KVM, None, Platform.TCG, Accel.TCG),
         ({"kvm": SETTING, "tcg": SETTING}, KVM, Platform.TCG, Platform.TCG, Accel.TCG),
-        ({"svsm": SETTING, "snp": SETTING, "kvm": SETTING, "tcg": SETTING}, KVM, None, Platform.KVM, Accel.KVM),
-        ({"svsm": SETTING, "model": MODEL}, KVM, None, Platform.MODEL, Accel.TCG),
+        ({"svsm": SVSM, "snp": SNP, "kvm": SETTING, "tcg": SETTING}, KVM, None, Platform.KVM, Accel.KVM),
+        ({"svsm": SVSM, "nocc": NOCC, "model": MODEL}, KVM, None, Platform.MODEL, Accel.TCG),
         ({"model": KVM_MODEL}, KVM, None, Platform.MODEL, Accel.KVM),
         ({"kvm": OLD, "tcg": SETTING}, KVM, None, Platform.TCG, Accel.TCG),
     ],
@@ -52,7 +62,7 @@ def variant(**platforms: Setting) -> Variant:
 def test_the_best_that_can_be_had_is_taken(
     platforms: dict[str, Setting], kvm: KvmAnswer, wanted: Platform | None, platform: Platform, accel: Accel
 ) -> None:
-    plan = plan_boot(variant(**platforms), QEMU, kvm, wanted)
+    plan = plan_boot(variant(**platforms), QEMU, kvm, wanted, LAPTOP)
     assert isinstance(plan, PlannedBoot)
     assert (plan.platform, plan.accel, plan.setting) == (platform, accel, platforms[platform])
     assert (plan.identity.variant, plan.identity.platform) == ("x[vcpus=1]", platform)
@@ -63,10 +73,10 @@ def test_the_best_that_can_be_had_is_taken(
     [
         ({"kvm": SETTING}, None, Platform.KVM, ["kvm: there is no /dev/kvm"]),
         (
-            {"snp": SETTING, "kvm": SETTING, "tcg": OLD},
+            {"snp": SNP, "kvm": SETTING, "tcg": OLD},
             None,
             Platform.SNP,
-            ["snp: launching SNP guests", "kvm: there is no /dev/kvm", "tcg: QEMU 7.2.22 is too old"],
+            ["snp: this CPU has no SEV-SNP", "kvm: there is no /dev/kvm", "tcg: QEMU 7.2.22 is too old"],
         ),
         ({"kvm": SETTING, "tcg": SETTING}, Platform.KVM, Platform.KVM, ["kvm: there is no /dev/kvm"]),
         ({"kvm": SETTING, "tcg": SETTING}, Platform.SVSM, Platform.SVSM, ["no platform svsm; it has kvm, tcg"]),
@@ -76,7 +86,7 @@ def test_the_best_that_can_be_had_is_taken(
 def test_a_refusal_names_every_reason(
     platforms: dict[str, Setting], wanted: Platform | None, platform: Platform, reasons: list[str]
 ) -> None:
-    plan = plan_boot(variant(**platforms), QEMU, NO_KVM, wanted)
+    plan = plan_boot(variant(**platforms), QEMU, NO_KVM, wanted, LAPTOP)
     assert isinstance(plan, RefusedBoot)
     assert plan.identity.platform == platform
     assert len(plan.reason.split("; ")) >= len(reasons)
@@ -84,6 +94,39 @@ def test_a_refusal_names_every_reason(
         assert reason in plan.reason
     if wanted is Platform.KVM:
         assert "tcg" not in plan.reason
+
+
+@pytest.mark.parametrize(
+    ("platforms", "kvm", "platform", "accel"),
+    [
+        ({"svsm": SVSM, "snp": SNP, "kvm": SETTING}, KVM, Platform.SVSM, Accel.KVM),
+        ({"snp": SNP, "kvm": SETTING}, KVM, Platform.SNP, Accel.KVM),
+        ({"svsm": SVSM, "tcg": SETTING}, NO_KVM, Platform.TCG, Accel.TCG),
+        ({"nocc": NOCC}, KVM, Platform.NOCC, Accel.KVM),
+        ({"nocc": NOCC}, NO_KVM, Platform.NOCC, Accel.TCG),
+        ({"nocc": NOCC, "tcg": SETTING}, NO_KVM, Platform.TCG, Accel.TCG),
+        ({"nocc": NOCC, "model": MODEL}, NO_KVM, Platform.NOCC, Accel.TCG),
+    ],
+)
+def test_a_host_with_snp_and_a_qemu_that_has_all_starts_them(
+    platforms: dict[str, Setting], kvm: KvmAnswer, platform: Platform, accel: Accel
+) -> None:
+    chosen = sorted(platforms, key=lambda name: -Platform(name).rank)
+    plan = plan_boot(variant(**{name: platforms[name] for name in chosen}), NEW_QEMU, kvm, None, READY)
+    assert isinstance(plan, PlannedBoot)
+    assert (plan.platform, plan.accel) == (platform, accel)
+    assert (plan.launch is not None) == (platform in (Platform.SNP, Platform.SVSM, Platform.NOCC))
+    if platform is Platform.SNP:
+        assert plan.setting.machine.firmware == "/ovmf.fd"
+
+
+def test_what_was_asked_for_by_name_is_shown_although_it_cannot_run() -> None:
+    plan = plan_boot(variant(svsm=SVSM, tcg=SETTING), QEMU, NO_KVM, Platform.SVSM, LAPTOP)
+    assert isinstance(plan, RefusedBoot) and plan.shown is not None
+    assert plan.shown.launch is not None and plan.shown.accel is Accel.KVM
+    assert plan.notes == ("cbitpos=51 stands in for what the CPUID of an SNP host says",)
+    unasked = plan_boot(variant(svsm=SVSM), QEMU, NO_KVM, None, LAPTOP)
+    assert isinstance(unasked, RefusedBoot) and unasked.shown is None
 
 
 def test_a_contradiction_is_no_refusal_and_names_the_file() -> None:

@@ -45,7 +45,7 @@ def test_the_script_reads_the_last_of_32_leaves(tmp_path: Path) -> None:
     device = tmp_path / "cpuid"
     words = [0xCFFFFFFB, 0x41B3, 0x3EE, 0x64]
     device.write_bytes(bytes(31 * 16) + b"".join(word.to_bytes(4, "little") for word in words) + bytes(16))
-    script = snp._SCRIPT.replace("/dev/cpu/0/cpuid", str(device)).replace("skip=134217728", "skip=0")
+    script = snp.SNP_SCRIPT.replace("/dev/cpu/0/cpuid", str(device)).replace("skip=134217728", "skip=0")
     script = script.replace("/sys/module/kvm_amd/parameters/sev_snp", str(tmp_path / "sev_snp"))
     (tmp_path / "sev_snp").write_text("Y\n")
     said = subprocess.run(["/bin/sh", "-c", script], capture_output=True, text=True, check=True).stdout
