@@ -11,8 +11,10 @@ from harness.scenario.load import load_scenario
 from harness.scenario.setting import Scenario, Variant
 from harness.scenario.suggest import did_you_mean
 
-__all__ = ["find_files", "load_files", "parse_set", "select_variants"]
+__all__ = ["KNOWN_ISSUES", "find_files", "load_files", "parse_set", "select_variants"]
 
+#: What the file of known issues is called beside the scenarios; it is no scenario.
+KNOWN_ISSUES = "known_issues.yaml"
 _SUFFIXES = (".yaml", ".yml")
 
 
@@ -41,7 +43,7 @@ def find_files(paths: Sequence[Path]) -> tuple[Path, ...]:
     problems = []
     for path in paths:
         if path.is_dir():
-            inside = sorted(file for file in path.rglob("*") if file.suffix in _SUFFIXES)
+            inside = sorted(file for file in path.rglob("*") if file.suffix in _SUFFIXES and file.name != KNOWN_ISSUES)
             found += inside
             if not inside:
                 problems.append(Problem(str(path), None, None, "no scenario (*.yaml) in this folder"))

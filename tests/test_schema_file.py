@@ -9,11 +9,12 @@ import jsonschema
 import pytest
 import yaml
 
+from harness.catalogue import find_files
 from harness.checks import all_checks
 from harness.scenario.schema import build_schema
 
 ROOT = Path(__file__).parent.parent
-SCENARIOS = sorted((ROOT / "scenarios").rglob("*.yaml"))
+SCENARIOS = sorted(find_files([ROOT / "scenarios"]))
 
 
 def test_the_file_is_what_the_code_generates() -> None:

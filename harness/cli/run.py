@@ -20,11 +20,14 @@ from harness.campaign import Observer, Planned, run_campaign
 from harness.catalogue import find_files, load_files, parse_set, select_variants
 from harness.cli.exit_status import ExitStatus, for_bisect
 from harness.cli.keep import Keep, with_keep
+from harness.cli.known import Known, find_known, said_of, statuses_of
 from harness.cli.live import watch
 from harness.cli.options import Format, Only, Paths, Results, SetValues, paths_or_default
 from harness.cli.summary import exit_status, print_json, print_summary
-from harness.clock import monotonic_s
+from harness.clock import monotonic_s, utc_now
 from harness.errors import HarnessBug, HostError
+from harness.known.apply import apply_known
+from harness.known.entries import KnownIssues
 from harness.qemu.command import Wiring, streams_of
 from harness.results.provenance import describe_run
 from harness.results.record import BootLine
@@ -43,6 +46,7 @@ def run(
     ] = None,
     set_values: SetValues = None,
     only: Only = None,
+    known: Known = None,
     parallel: Annotated[
         int, typer.Option("-n", "--parallel", min=0, help="Boots at the same time; 0 means one for each CPU.")
     ] = 0,
@@ -56,9 +60,11 @@ def run(
 ) -> None:
     """Boot every variant of the scenarios, judge each, and record everything under results/.
 
-    Exit status: 0 all passed, 1 a FAIL, 2 bad input, 3 nothing failed but something was INCONCLUSIVE,
-    4 ERROR of the host or the harness, 5 nothing could run here, 130 interrupted.
+    A failure that is a known issue does not fail the run; one that is worse than accepted, or an entry that has
+    expired, does. Exit status: 0 all passed, 1 a FAIL, 2 bad input, 3 nothing failed but something was INCONCLUSIVE, 4
+    ERROR of the host or the harness, 5 nothing could run here, 130 interrupted.
     """
+    issues = find_known(known)
     files = find_files(paths_or_default(paths))
     scenarios = load_files(files, parse_set(set_values), os.environ)
     variants = select_variants(scenarios, only or [])
@@ -66,17 +72,29 @@ def run(
         asyncio.run(_print_commands(variants, platform))
         return
     status = run_planned(
-        lambda site: with_keep(plan_boots(variants, site, platform), keep), len(variants), parallel, results, output
+        lambda site: with_keep(plan_boots(variants, site, platform), keep),
+        len(variants),
+        parallel,
+        results,
+        output,
+        issues=issues,
     )
     raise typer.Exit(for_bisect(status) if bisect_exit else status)
 
 
 def run_planned(
-    plan: Callable[[Site], Awaitable[Sequence[Planned]]], total: int, parallel: int, results: Path, output: str
+    plan: Callable[[Site], Awaitable[Sequence[Planned]]],
+    total: int,
+    parallel: int,
+    results: Path,
+    output: str,
+    *,
+    issues: KnownIssues | None = None,
 ) -> ExitStatus:
     """Make a run of the ``total`` boots that ``plan`` chooses, and print what was found.
 
-    ``parallel`` 0 means one for each CPU. Ctrl-C ends the run with what is finished.
+    ``parallel`` 0 means one for each CPU. ``issues`` are the known issues; None: none are. Ctrl-C ends the
+    run with what is finished.
 
     :raise HarnessError: as the layers below; what was finished is printed first.
     """
@@ -104,17 +122,18 @@ def run_planned(
         error = cause
     if not runs:
         raise error or HarnessBug("a run without a folder")
-    status = exit_status(line.status for line in lines)
-    notes = []
+    known = apply_known(runs[0], lines, issues or KnownIssues("", (), ()), utc_now().date())
+    status = exit_status(statuses_of(lines, known))
+    notes = known.sentences()
     if error is not None:
         status = ExitStatus.INTERRUPTED if isinstance(error, KeyboardInterrupt) else ExitStatus.ERROR
         notes.append(f"ended early: {total - len(lines)} of {total} boots were not finished")
     took_s = monotonic_s() - begin_s
     with suppress(BrokenPipeError):  # whoever reads may leave; whoever waits for the exit status still gets it
         if output == "json":
-            print_json(lines, runs[0].folder, took_s, status)
+            print_json(lines, runs[0].folder, took_s, status, known.document())
         else:
-            print_summary(lines, runs[0].folder, took_s, notes)
+            print_summary(said_of(lines, known), runs[0].folder, took_s, notes)
     if isinstance(error, HostError):
         raise error
     return status

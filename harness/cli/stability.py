@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import os
 import shlex
@@ -21,6 +22,7 @@ from harness.catalogue import find_files, load_files, parse_set, select_variants
 from harness.cli.boots_loop import Ongoing, carry_out
 from harness.cli.exit_status import ExitStatus
 from harness.cli.keep import Keep
+from harness.cli.known import Known, find_known
 from harness.cli.options import Format, Only, Results, SetValues
 from harness.cli.stability_live import watch_campaign
 from harness.cli.stability_text import (
@@ -34,8 +36,10 @@ from harness.cli.stability_text import (
     variants_rows,
 )
 from harness.cli.table import columns, terminal_width
-from harness.clock import monotonic_s
+from harness.clock import monotonic_s, utc_now
 from harness.errors import HostError, InputError
+from harness.known.apply import KnownReport, apply_known, knower
+from harness.known.entries import KnownIssues
 from harness.results.provenance import describe_run
 from harness.results.store import Run, create_run, find_run
 from harness.scenario.model import Platform
@@ -82,6 +86,7 @@ def stability(
     platform: Annotated[
         Platform | None, typer.Option("--platform", help="Run on this grade only; without it, on the best there is.")
     ] = None,
+    known: Known = None,
     set_values: SetValues = None,
     only: Only = None,
     results: Results = Path("results"),
@@ -91,17 +96,21 @@ def stability(
     """Boot a scenario many times, and say how often it fails, how sure that is, and in which ways.
 
     Variants take turns. N, R and C default to the scenario's stability: section. Exit status: 0 PASS, the rate is below
-    R (without R: no boot failed); 1 FAIL, it is above R; 3 UNDECIDED; 2 bad input, 4 ERROR, 5 nothing could run here,
+    R (without R: no boot failed); 1 FAIL, it is above R, or a known issue is worse than accepted or has expired;
+    3 UNDECIDED; 2 bad input, 4 ERROR, 5 nothing could run here,
     130 interrupted.
     """
     asked = Asked(boots, max_failure_rate, confidence, sequential, until)
+    issues = find_known(known)
     if resume is not None:
         if scenario is not None or set_values or only or platform is not None:
             raise InputError(
                 "--resume boots what the run was started with: leave out SCENARIO, --set, --only, --platform"
             )
         raise typer.Exit(
-            _carry_out(lambda site: _resumed(find_run(results, resume), asked, site), parallel, output, keep)
+            _carry_out(
+                lambda site: _resumed(find_run(results, resume), asked, issues, site), issues, parallel, output, keep
+            )
         )
     if scenario is None:
         raise InputError("name a scenario: svsm-harness stability SCENARIO --boots N; or --resume RUN")
@@ -110,11 +119,20 @@ def stability(
         names = ", ".join(found.file for found in scenarios[:3])
         raise InputError(f"a campaign measures one scenario; {scenario} has {len(scenarios)}: {names}, …")
     variants = select_variants(scenarios, only or [])
-    raise typer.Exit(_carry_out(lambda site: _begun(variants, platform, asked, results, site), parallel, output, keep))
+    raise typer.Exit(
+        _carry_out(
+            lambda site: _begun(variants, platform, asked, issues, results, site), issues, parallel, output, keep
+        )
+    )
 
 
 async def _begun(
-    variants: Sequence[Variant], platform: Platform | None, asked: Asked, results: Path, site: Site
+    variants: Sequence[Variant],
+    platform: Platform | None,
+    asked: Asked,
+    issues: KnownIssues,
+    results: Path,
+    site: Site,
 ) -> Ongoing:
     plans = await plan_boots(variants, site, platform)
     planned = [boot for boot in plans if isinstance(boot, PlannedBoot)]
@@ -126,10 +144,10 @@ async def _begun(
     goal = choose_goal(asked, [boot.setting.stability for boot in planned])
     plan = await make_plan(goal, planned, site)
     run = create_run(results, with_plan(describe_run(sys.argv), plan))
-    return Ongoing(run, plan, count_boots(goal, len(plan.entries), ()), refused)
+    return Ongoing(run, plan, count_boots(goal, len(plan.entries), (), knower(run, issues, _today())), refused)
 
 
-async def _resumed(run: Run, asked: Asked, site: Site) -> Ongoing:
+async def _resumed(run: Run, asked: Asked, issues: KnownIssues, site: Site) -> Ongoing:
     recorded = read_plan(run)
     if recorded.arms:
         raise InputError(f"{run.folder} compares settings; go on with svsm-harness compare --resume {run.folder}")
@@ -139,23 +157,31 @@ async def _resumed(run: Run, asked: Asked, site: Site) -> Ongoing:
     if goal != recorded.goal:
         with alone(run):
             write_goal(run, goal)
-    return Ongoing(run, plan, count_run(run, plan), ())
+    return Ongoing(run, plan, count_run(run, plan, knower(run, issues, _today())), ())
 
 
-def _carry_out(begin: Callable[[Site], Awaitable[Ongoing]], parallel: int, output: str, keep: bool) -> ExitStatus:
+def _today() -> datetime.date:
+    return utc_now().date()
+
+
+def _carry_out(
+    begin: Callable[[Site], Awaitable[Ongoing]], issues: KnownIssues, parallel: int, output: str, keep: bool
+) -> ExitStatus:
     begin_s = monotonic_s()
     announce = _print_beforehand if output == "text" else _say_nothing
     campaign, error = carry_out(
         begin, parallel, announce, lambda account: watch_campaign(account, quiet=output == "json"), keep
     )
-    status = status_of(campaign.account)
+    account = campaign.account
+    known = apply_known(campaign.run, list(account.lines.values()), issues, _today(), watched=not account.exact)
+    status = ExitStatus.FAILED if known.fails else status_of(account)
     if error is not None:
         status = ExitStatus.INTERRUPTED if isinstance(error, KeyboardInterrupt) else ExitStatus.ERROR
     with suppress(BrokenPipeError):  # whoever reads may leave; whoever waits for the exit status still gets it
         if output == "json":
-            print(json.dumps(_document(campaign, status, monotonic_s() - begin_s), indent=1))
+            print(json.dumps(_document(campaign, known, status, monotonic_s() - begin_s), indent=1))
         else:
-            _print_summary(campaign, error is not None)
+            _print_summary(campaign, known, error is not None)
     if isinstance(error, HostError):
         raise error
     return status
@@ -177,7 +203,7 @@ def _print_beforehand(campaign: Ongoing, at_once: int) -> None:
     print(f"if this is cut short: {_resume_command(campaign.run)}\n", flush=True)
 
 
-def _print_summary(campaign: Ongoing, interrupted: bool) -> None:
+def _print_summary(campaign: Ongoing, known: KnownReport, interrupted: bool) -> None:
     account, run = campaign.account, campaign.run
     kinds = account.kinds()
     if kinds:
@@ -192,6 +218,8 @@ def _print_summary(campaign: Ongoing, interrupted: bool) -> None:
         print(f"{waiting} boots ended before one that was started earlier, and are not counted before it has ended too")
     if account.stop is not None:
         print(f"ended: {account.stop}")
+    for sentence in known.sentences():
+        print(sentence)
     print(f"{account.answer} on {campaign.plan.platform}: {answer_sentence(account)}")
     print(final_sentence(account))
     print(f"results: {run.folder}" + (f"; go on with: {_resume_command(run)}" if interrupted else ""))
@@ -201,7 +229,7 @@ def _resume_command(run: Run) -> str:
     return shlex.join(["svsm-harness", "stability", "--resume", str(run.folder)])
 
 
-def _document(campaign: Ongoing, status: ExitStatus, took_s: float) -> dict[str, object]:
+def _document(campaign: Ongoing, known: KnownReport, status: ExitStatus, took_s: float) -> dict[str, object]:
     account = campaign.account
     low, high = account.interval
     return {
@@ -213,6 +241,7 @@ def _document(campaign: Ongoing, status: ExitStatus, took_s: float) -> dict[str,
         "goal": asdict(account.goal),
         "boots": account.counted,
         "bad": account.bad,
+        "known_bad": account.known,
         "good": account.good,
         "lost": account.lost,
         "out_of_turn": len(account.lines) - account.counted,
@@ -224,10 +253,12 @@ def _document(campaign: Ongoing, status: ExitStatus, took_s: float) -> dict[str,
             {
                 "signature": kind.signature,
                 "boots": kind.boots,
+                "known": kind.known,
                 "first": kind.first.folder,
                 "repro": repro_command(str(campaign.run.folder), kind),
             }
             for kind in account.kinds()
         ],
+        "known": known.document(),
         "refused": {refused.identity.variant: refused.reason for refused in campaign.refused},
     }

@@ -56,12 +56,13 @@ def interval_text(account: Account) -> str:
 
 def final_sentence(account: Account) -> str:
     """Return what a developer repeats to others."""
-    boots = account.bad + account.good
+    boots = account.told
     if not boots:
         return f"none of {_boots(account.counted)} told anything"
-    kinds = len(account.kinds())
+    kinds = sum(kind.known is None for kind in account.kinds())
     told = f"{account.bad} of {_boots(boots)} failed: {_percent(account.bad / boots)} ({interval_text(account)})"
-    return f"{told}, in {kinds} kind{'s' if kinds != 1 else ''}" if kinds else told
+    told = f"{told}, in {kinds} kind{'s' if kinds != 1 else ''}" if kinds else told
+    return f"{told}; {account.known} more failed as known" if account.known else told
 
 
 def lost_sentence(account: Account) -> str | None:
@@ -100,7 +101,7 @@ def answer_sentence(account: Account) -> str:
             rule = f"sequential, decided by boot {account.decided[1]}; valid although the boots were watched"
         return f"the failure rate is {side} {exact_rate(limit)} with {confidence} confidence ({rule})"
     said = f"{_boots(account.counted)} show neither a failure rate below {exact_rate(limit)} nor one above it"
-    if account.lost and fixed_answer(account.bad, account.good, 0, limit, goal.confidence) is not Answer.UNDECIDED:
+    if account.lost and fixed_answer(account.bad, account.good + account.known, 0, limit, goal.confidence) is not Answer.UNDECIDED:
         return f"{said}: those that told nothing could tip it"
     return f"{said}, with {confidence} confidence"
 
@@ -125,11 +126,19 @@ def repro_command(run: str, kind: Kind) -> str:
 
 def kinds_rows(kinds: Sequence[Kind], run: str) -> list[tuple[str, ...]]:
     """Return the table of the kinds of failure, its heading first; ``run`` is how the run is named in commands."""
-    heading = ("failures", "first", "how to see it again", "kind")
+    heading = ("failures", "known as", "first", "how to see it again", "kind")
     rows: list[tuple[str, ...]] = [
-        (str(kind.boots), kind.first.folder or "-", repro_command(run, kind), one_line(kind.signature))
+        (
+            str(kind.boots),
+            kind.known or "-",
+            kind.first.folder or "-",
+            repro_command(run, kind),
+            one_line(kind.signature),
+        )
         for kind in kinds
     ]
+    if not any(kind.known for kind in kinds):
+        return [(row[0], *row[2:]) for row in [heading, *rows]]
     return [heading, *rows]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from harness.checks.base import Status
@@ -67,8 +67,14 @@ def _counts(lines: Sequence[BootLine]) -> list[str]:
     return sentences
 
 
-def print_json(lines: Sequence[BootLine], folder: Path, took_s: float, status: ExitStatus) -> None:
-    """Print one JSON document and nothing else."""
+def print_json(
+    lines: Sequence[BootLine],
+    folder: Path,
+    took_s: float,
+    status: ExitStatus,
+    known: Mapping[str, object] | None = None,
+) -> None:
+    """Print one JSON document and nothing else; ``known`` is what the known issues say (None: nobody asked)."""
     counts = {str(found): sum(line.status is found for line in lines) for found in Status}
     document = {
         "results": str(folder),
@@ -77,4 +83,4 @@ def print_json(lines: Sequence[BootLine], folder: Path, took_s: float, status: E
         "counts": counts,
         "boots": [boot_line_json.dump_python(line, mode="json") for line in lines],
     }
-    print(json.dumps(document, indent=1))
+    print(json.dumps(document if known is None else {**document, "known": known}, indent=1))

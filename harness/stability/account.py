@@ -8,7 +8,7 @@ ended yet.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from harness.checks.base import Status
@@ -27,11 +27,15 @@ _HOPELESS_BOOTS = 10
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """Be all failures of one signature; ``first`` is the one that was started first."""
+    """Be all failures of one signature; ``first`` is the one that was started first.
+
+    ``known`` is the known issue that this one belongs to; None: none.
+    """
 
     signature: str
     boots: int
     first: BootLine
+    known: str | None = None
 
 
 def failure_signature(line: BootLine) -> str:
@@ -46,8 +50,10 @@ def failure_signature(line: BootLine) -> str:
 class Account:
     """Be what is known so far; ``add`` takes each boot once, in any order.
 
-    ``bad``, ``good`` and ``lost`` (INCONCLUSIVE, ERROR, UNSUPPORTED) count the first ``counted`` boots. ``decided`` is
-    the answer of the sequential rule and the boot at which it was reached; None: not yet.
+    ``bad``, ``good`` and ``lost`` (INCONCLUSIVE, ERROR, UNSUPPORTED) count the first ``counted`` boots. ``known`` are
+    failures that belong to a known issue: the rate is that of the others, among which they count as good. ``decided``
+    is the answer of the sequential rule and the boot at which it was reached; None: not yet. ``issue_of`` names the
+    known issue of a failed boot.
     """
 
     goal: Goal
@@ -57,7 +63,10 @@ class Account:
     bad: int = 0
     good: int = 0
     lost: int = 0
+    known: int = 0
     decided: tuple[Answer, int] | None = None
+    issue_of: Callable[[BootLine], str | None] = lambda line: None
+    issues: dict[int, str] = field(default_factory=dict)
 
     def add(self, line: BootLine) -> None:
         """Take the line of a boot; a second one of the same boot, or one of no campaign, changes nothing."""
@@ -65,6 +74,9 @@ class Account:
         if turn is None or turn in self.lines or turn > self.goal.boots:
             return
         self.lines[turn] = line
+        issue = self.issue_of(line) if line.status is Status.FAIL else None
+        if issue is not None:
+            self.issues[turn] = issue
         while (following := self.lines.get(self.counted + 1)) is not None:
             self._count(following)
 
@@ -72,6 +84,8 @@ class Account:
         self.counted += 1
         if line.status is Status.PASS:
             self.good += 1
+        elif self.counted in self.issues:
+            self.known += 1
         elif line.status is Status.FAIL:
             self.bad += 1
         else:
@@ -79,9 +93,14 @@ class Account:
         limit = self.goal.max_failure_rate
         # Of variants that differ the rule speaks once each had its turn (harness/stats/sequential.py).
         if limit is not None and self.decided is None and self.counted % self.variants == 0:
-            answer = sequential_answer(self.bad, self.good, self.lost, limit, self.goal.confidence)
+            answer = sequential_answer(self.bad, self.good + self.known, self.lost, limit, self.goal.confidence)
             if answer is not Answer.UNDECIDED:
                 self.decided = (answer, self.counted)
+
+    @property
+    def told(self) -> int:
+        """Return how many of the counted boots told something."""
+        return self.bad + self.known + self.good
 
     @property
     def complete(self) -> bool:
@@ -114,25 +133,28 @@ class Account:
         if goal.max_failure_rate is None:
             if self.bad == 0 and not self.complete:
                 return Answer.UNDECIDED
-            return fixed_answer(self.bad, self.good, self.lost, None, goal.confidence)
+            return fixed_answer(self.bad, self.good + self.known, self.lost, None, goal.confidence)
         if self.exact:
-            return fixed_answer(self.bad, self.good, self.lost, goal.max_failure_rate, goal.confidence)
+            return fixed_answer(self.bad, self.good + self.known, self.lost, goal.max_failure_rate, goal.confidence)
         return Answer.UNDECIDED if self.decided is None else self.decided[0]
 
     @property
     def interval(self) -> tuple[float, float]:
         """Return the two-sided interval of the failure rate among the boots that told something."""
         interval = exact_interval if self.exact else anytime_interval
-        return interval(self.bad, self.bad + self.good, self.goal.confidence)
+        return interval(self.bad, self.told, self.goal.confidence)
 
     def kinds(self) -> list[Kind]:
         """Group all failed boots by signature, the most frequent first; also those that ended out of turn."""
         failed = [(turn, line) for turn, line in sorted(self.lines.items()) if line.status is Status.FAIL]
         counts = Counter(failure_signature(line) for _, line in failed)
-        first: dict[str, BootLine] = {}
-        for _, line in failed:
-            first.setdefault(failure_signature(line), line)
-        return [Kind(signature, boots, first[signature]) for signature, boots in counts.most_common()]
+        first: dict[str, tuple[int, BootLine]] = {}
+        for turn, line in failed:
+            first.setdefault(failure_signature(line), (turn, line))
+        return [
+            Kind(signature, boots, first[signature][1], self.issues.get(first[signature][0]))
+            for signature, boots in counts.most_common()
+        ]
 
     def lost_lines(self) -> list[BootLine]:
         """Return the boots that told nothing, in their order."""
@@ -144,9 +166,14 @@ class Account:
         return [turn for turn in range(1, self.goal.boots + 1) if turn not in self.lines]
 
 
-def count_boots(goal: Goal, variants: int, lines: Iterable[BootLine]) -> Account:
-    """Count the recorded ``lines`` of a campaign that takes ``variants`` in turn."""
-    account = Account(goal, variants)
+def count_boots(
+    goal: Goal,
+    variants: int,
+    lines: Iterable[BootLine],
+    issue_of: Callable[[BootLine], str | None] = lambda line: None,
+) -> Account:
+    """Count the recorded ``lines`` of a campaign that takes ``variants`` in turn; ``issue_of`` as in the account."""
+    account = Account(goal, variants, issue_of=issue_of)
     for line in lines:
         account.add(line)
     return account

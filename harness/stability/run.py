@@ -48,13 +48,13 @@ def alone(run: Run) -> Iterator[None]:
         lock.release()
 
 
-def count_run(run: Run, plan: CampaignPlan) -> Account:
-    """Count what is recorded of the campaign.
+def count_run(run: Run, plan: CampaignPlan, issue_of: Callable[[BootLine], str | None] = lambda line: None) -> Account:
+    """Count what is recorded of the campaign; ``issue_of`` names the known issue of a failed boot.
 
     :raise InputError: if a line is whole but says something else.
     """
     recorded = run.lines() if (run.folder / "boots.jsonl").exists() else ()
-    return count_boots(plan.goal, len(plan.entries), recorded)
+    return count_boots(plan.goal, len(plan.entries), recorded, issue_of)
 
 
 def cut_short(run: Run, account: Account) -> int:
