@@ -22,7 +22,7 @@ set_up() {
         run)
             ensure_packages run
             ensure_apt_lists
-            ensure_venv ''
+            ensure_venv report
             ;;
         test)
             ensure_packages run test

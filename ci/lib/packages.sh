@@ -167,17 +167,19 @@ ensure_packages() {
         names+=("${cells[@]}")
     done
     if ((${#names[@]})); then
-        [[ " $* " == *' test '* ]] && mapfile -t rows < <(missing_rows wish) || rows=()
-        for index in "${rows[@]}"; do
-            [[ ${NAMES[index]} == - ]] && continue
-            read -ra cells <<<"${NAMES[index]}"
-            names+=("${cells[@]}")
-        done
         become_root "$manager" "${names[@]}"
         refresh_lists "$manager"
         timed "Installing with $manager: ${names[*]}." \
             "Run '$(install_command "$manager" "${names[@]}")' and read its message; then run this again." \
             install_names "$manager" "${names[@]}"
+        [[ " $* " == *' test '* ]] && mapfile -t rows < <(missing_rows wish) || rows=()
+        for index in "${rows[@]}"; do
+            [[ ${NAMES[index]} == - ]] && continue
+            # Each by itself: one that this distribution does not have must not stop the others, nor what is needed.
+            read -ra cells <<<"${NAMES[index]}"
+            say "Installing ${cells[*]} too: ${WHYS[index]}."
+            install_names "$manager" "${cells[@]}" >/dev/null 2>&1 </dev/null || say "  could not: ${OTHERWISES[index]}."
+        done
     fi
     for index in "${none[@]}"; do
         say "Not packaged here: ${PROBES[index]} (${WHYS[index]})."

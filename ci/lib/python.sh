@@ -100,7 +100,7 @@ make_venv() {
     interpreter "$python" >"$VENV/.python"
 }
 
-# ensure_venv EXTRAS: EXTRAS is empty or 'dev'. An environment with dev serves those who asked for none as well.
+# ensure_venv EXTRAS: EXTRAS is empty, 'report' or 'dev'. Each has all that those before it have, and serves for them.
 ensure_venv() {
     local extras=$1 python
     python=$(find_python "$PYTHON_AT_LEAST") ||
@@ -114,12 +114,15 @@ ensure_venv() {
     else
         is_venv_of "$python" || make_venv "$python"
         rm -f "$VENV"/.installed*
-        timed "Installing the project${extras:+ with its $extras tools} (pip; the first time takes a minute or two)." \
+        timed "Installing the project${extras:+ with its extra $extras} (pip; the first time takes a minute or two)." \
             'Check the network and the package index pip uses (pip config list), then run this again.' \
             "$VENV/bin/python" -m pip install --disable-pip-version-check --no-input --quiet -e "$ROOT${extras:+[$extras]}"
         install_stamp "$python" '' >"$VENV/.installed"
         if [[ -n $extras ]]; then
             install_stamp "$python" "$extras" >"$VENV/.installed-$extras"
+        fi
+        if [[ $extras == dev ]]; then
+            install_stamp "$python" report >"$VENV/.installed-report"
         fi
     fi
     exec 9<&-

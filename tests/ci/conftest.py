@@ -18,10 +18,11 @@ _CI = Path(__file__).resolve().parents[2] / "ci"
 _BACKEND = """
 import zipfile
 NAME = "tiny-0.1"
+EXTRAS = "Provides-Extra: report\\nProvides-Extra: dev\\n"
 def _wheel(folder):
     with zipfile.ZipFile(folder + "/" + NAME + "-py3-none-any.whl", "w") as wheel:
         info = NAME + ".dist-info/"
-        wheel.writestr(info + "METADATA", "Metadata-Version: 2.1\\nName: tiny\\nVersion: 0.1\\nProvides-Extra: dev\\n")
+        wheel.writestr(info + "METADATA", "Metadata-Version: 2.1\\nName: tiny\\nVersion: 0.1\\n" + EXTRAS)
         tags = "Root-Is-Purelib: true\\nTag: py3-none-any\\n"
         wheel.writestr(info + "WHEEL", "Wheel-Version: 1.0\\nGenerator: tiny\\n" + tags)
         wheel.writestr(info + "entry_points.txt", "[console_scripts]\\nsvsm-harness = tiny:main\\n")
@@ -34,6 +35,8 @@ def main():
     print("stub", *sys.argv[1:])
     if sys.argv[1] == "doctor":
         return 5
+    if sys.argv[1] == "report":
+        return int(os.environ.get("STUB_REPORT", "0"))
     status = int(os.environ.get("STUB_STATUS", "0"))
     if status != 2:
         pathlib.Path("results/r1").mkdir(parents=True)
@@ -55,6 +58,7 @@ backend-path = ["."]
 name = "tiny"
 version = "0.1"
 [project.optional-dependencies]
+report = []
 dev = []
 """
 

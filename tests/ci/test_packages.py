@@ -104,7 +104,22 @@ def test_a_wish_rides_along_with_the_tests_packages_only(checkout) -> None:
     assert not any("tool-w" in call for call in checkout.calls())
     (checkout.bin / "tool-a").unlink()
     checkout.bash("ensure_packages run test")
-    assert any(call.endswith("tool-a tool-w") for call in checkout.calls())
+    installed = [call.split()[-1] for call in checkout.calls() if call.startswith("apt-get") and " install " in call]
+    assert installed[-2:] == ["tool-a", "tool-w"]
+
+
+def test_a_wish_that_cannot_be_had_stops_nothing(checkout) -> None:
+    # tool-w is a program that the package of this name does not bring along, and the second of two wishes still comes.
+    checkout.table("run | cmd:tool-a | tool-a", "wish | cmd:tool-v | none-such", "wish | cmd:tool-w | tool-w")
+    (checkout.bin / "apt-get").write_text(
+        (checkout.bin / "apt-get")
+        .read_text()
+        .replace('case "', 'case " $* " in *none-such*) exit 100 ;; esac\ncase "', 1)
+    )
+    done = checkout.bash("ensure_packages run test")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "could not" in done.stdout
+    assert (checkout.bin / "tool-w").exists()
 
 
 def test_a_failed_install_ends_with_its_output_and_the_fix(checkout) -> None:

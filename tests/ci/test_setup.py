@@ -84,11 +84,15 @@ def test_quickstart_ends_with_the_status_of_run_and_what_to_type_next(checkout) 
     # One environment for all three: making it is what takes long.
     for status, results in ((0, True), (3, True), (2, False)):
         shutil.rmtree(checkout.root / "results", ignore_errors=True)
-        done = checkout.run(["bash", "ci/quickstart", "scenarios/boot.yaml"], STUB_STATUS=str(status))
+        done = checkout.run(
+            ["bash", "ci/quickstart", "scenarios/boot.yaml"], STUB_STATUS=str(status), STUB_REPORT=str(status)
+        )
         assert done.returncode == status, done.stdout + done.stderr
         lines = done.stdout.splitlines()
         assert lines.index("stub doctor") < lines.index("stub run scenarios/boot.yaml")
         assert ("Results: results/r1" in done.stdout) is results
+        assert ("stub report results/r1 --html" in lines) is results
+        assert ("The page was not written" in done.stdout) is (results and status != 0)
         after = done.stdout.partition("== Next")[2]
         for word in ("show", "run", "shell"):
             assert f".venv/bin/svsm-harness {word} " in after
