@@ -11,6 +11,7 @@ __all__ = ["BENCHES", "main"]
 BENCHES = {
     "boot": "boots beside a bare shell loop and virtme-ng, and --help (minutes)",
     "decoder": "trace lines a second of the decoder (a minute)",
+    "recorder": "what the flight recorder costs a boot that goes well (a minute)",
     "vmpl": "command to verdict of 1000 SVSM calls in the VMPL model (seconds)",
 }
 

@@ -18,7 +18,7 @@ from harness.boot.vitals import Observer
 from harness.clock import Deadline, monotonic_s, poll
 from harness.evidence.vitals import Look
 from harness.qemu.command import Stream
-from harness.results.files import write_whole
+from harness.results.files import cannot_write
 
 __all__ = ["FLIGHT", "Recorder", "forget", "recording"]
 
@@ -72,7 +72,11 @@ class Recorder:
         rows.sort(key=lambda row: row[0])
         lines: list[dict[str, object]] = [{"at_s": round(at_s, 6), **what} for at_s, what in rows]
         lines += [{str(Stream.TRACE): line} for line in _tail(folder / f"{Stream.TRACE}.log").splitlines()[1:]]
-        write_whole(folder / FLIGHT, "".join(f"{json.dumps(line)}\n" for line in lines).encode())
+        # Not flushed to the disk: of a good boot it is removed at once, and a lost one spoils no verdict.
+        try:
+            (folder / FLIGHT).write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+        except OSError as error:
+            raise cannot_write(folder / FLIGHT, error) from error
 
 
 @asynccontextmanager

@@ -47,8 +47,15 @@ def decide_outcome(facts: BootFacts) -> Outcome:
 
     The order is that of trust: what QEMU's death or the guest's own panic text proves stands above what can only be
     inferred from silence. A report that does not end the guest stands below what did end it, and is then named
-    behind it.
+    behind it. A guest that was ready before it came to another end is both, and the end counts.
     """
+    outcome = _decide(facts)
+    if facts.ready_s is None or outcome.kind is OutcomeKind.READY:
+        return outcome
+    return replace(outcome, detail=f"{outcome.detail}; it had been ready, after {facts.ready_s:.1f} s")
+
+
+def _decide(facts: BootFacts) -> Outcome:
     reached = phases(facts.marks)
     phase = reached[-1].name if reached else "start"
     found = find_all(facts.console, console_rules())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import mmap
 from collections.abc import Collection, Iterator, Sequence
+from math import inf
 from pathlib import Path
 
 from pydantic import TypeAdapter
@@ -171,13 +172,16 @@ def _chunks(path: Path) -> tuple[Chunk, ...]:
     # Up to the first row that is damaged: what is missing behind it shows as bytes without a time.
     chunks: list[Chunk] = []
     if path.exists():
-        for row in path.read_text(errors="replace").splitlines():
+        # What stands behind the last newline was cut, and a part of a number is another number.
+        for row in path.read_text(errors="replace").split("\n")[:-1]:
             try:
                 offset, at_s = row.split()
                 chunk = Chunk(int(offset), float(at_s))
             except ValueError:
                 break
-            if chunks and chunk.end_offset < chunks[-1].end_offset:
+            before = chunks[-1] if chunks else Chunk(0, 0.0)
+            # Neither goes back, a console's length or a monotonic clock.
+            if chunk.end_offset < before.end_offset or not before.at_s <= chunk.at_s < inf:
                 break
             chunks.append(chunk)
     return tuple(chunks)
@@ -210,11 +214,18 @@ def _events(path: Path) -> tuple[tuple[QmpEvent, ...], tuple[Loss, ...]]:
     if not rows:
         return (), (Loss("qmp", "there is no qmp.jsonl, or it is empty"),)
     events: list[QmpEvent] = []
+    last_s = 0.0
     for number, row in enumerate(rows, start=1):
         try:
-            event = _event(json.loads(row))
+            entry = json.loads(row)
+            event = _event(entry)
+            at_s = float(entry["at_s"])
         except (ValueError, KeyError, TypeError):
             return tuple(events), (Loss("qmp", f"line {number} of qmp.jsonl is damaged"),)
+        if not last_s <= at_s < inf:
+            why = f"line {number} of qmp.jsonl is from {at_s} s, after one from {last_s} s: a clock jumped"
+            return tuple(events), (Loss("qmp", f"{why}, or it is damaged"),)
+        last_s = at_s
         if event is not None:
             events.append(event)
     return tuple(events), ()

@@ -15,7 +15,7 @@ import pytest
 _ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(_ROOT / "ci"))
 
-from benchmarks import boot, vmpl  # noqa: E402
+from benchmarks import boot, recorder, vmpl  # noqa: E402
 from benchmarks.bare_loop import bare_argv, bare_runs, prepare_bare  # noqa: E402
 from benchmarks.figures import Figure, Target, as_json, as_table  # noqa: E402
 from benchmarks.harness_side import harness_run, run_passing, write_scenario  # noqa: E402
@@ -85,7 +85,7 @@ def test_pairs_must_be_whole() -> None:
 def test_without_a_name_the_benches_are_listed() -> None:
     done = _bench()
     assert done.returncode == 0
-    assert [line.split()[0] for line in done.stdout.splitlines()[2:]] == ["boot", "decoder", "vmpl"]
+    assert [line.split()[0] for line in done.stdout.splitlines()[2:]] == ["boot", "decoder", "recorder", "vmpl"]
 
 
 @pytest.mark.parametrize("words", [["nonsense"], ["boot", "--runs", "0"], ["boot", "--only", "nonsense"]])
@@ -95,7 +95,7 @@ def test_bad_options_are_refused(words: list[str]) -> None:
 
 
 def test_every_bench_explains_itself() -> None:
-    for name in ("boot", "decoder", "vmpl"):
+    for name in ("boot", "decoder", "recorder", "vmpl"):
         done = _bench(name, "--help")
         assert done.returncode == 0 and f"ci/bench {name}" in done.stdout
 
@@ -218,3 +218,13 @@ def test_a_row_without_a_target_is_met_once_it_is_measured() -> None:
     row = Figure("info", "a", "b", "s", None, a=[2.0], b=[1.0])
     assert row.met and "none" in as_table([row])
     assert not replace(row, missing="no vng").met
+
+
+@_NEEDS_QEMU
+@pytest.mark.qemu
+def test_the_recorder_costs_little(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recorder, "_LOOKS", 20)
+    look, *boots = recorder.measure(1, lambda line: None)
+    assert look.missing is None and look.met
+    assert all(len(figure.a) == len(figure.b) == 1 for figure in boots)
+    assert "SVSM_HARNESS_RECORDER" not in os.environ

@@ -194,3 +194,32 @@ def test_the_numbers_of_one_boot_stay_out_of_the_signature() -> None:
 
     assert signatures(1.0) == signatures(1.7)
     assert len(signatures(1.0)) == 3
+
+
+@pytest.mark.parametrize(
+    ("facts", "kind"),
+    [
+        ({"console": PANIC}, "guest-panic"),
+        ({"console": OOPS}, "guest-oops"),
+        ({"events": (PVPANIC,)}, "guest-panic"),
+        ({"events": (RESET,)}, "guest-reset"),
+        ({"events": (OFF,)}, "guest-shutdown"),
+        ({"qemu_end": QemuEnd(-11, asked=False)}, "qemu-crash"),
+        ({"stderr": "KVM internal error. Suberror: 1"}, "kvm-error"),
+        # Three that cannot all be: the strongest counts, and the others do not hide that the guest was ready.
+        ({"console": PANIC, "events": (RESET,), "gave_up_s": 57.0}, "guest-panic"),
+        ({"console": PANIC + OOPS, "qemu_end": QemuEnd(-9, asked=False), "gave_up_s": 57.0}, "qemu-crash"),
+    ],
+)
+def test_an_end_of_a_guest_that_was_ready_says_both(facts: dict[str, Any], kind: str) -> None:
+    ended = decide_outcome(replace(NOTHING, **facts))
+    both = decide_outcome(replace(NOTHING, **facts, ready_s=4.2))
+    assert (both.kind, both.signature) == (ended.kind, ended.signature)
+    assert both.kind == kind
+    assert both.detail == f"{ended.detail}; it had been ready, after 4.2 s"
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_marks_in_any_order_name_the_last_in_time(order: int) -> None:
+    marks = (KERNEL, Mark("init", 2.5), Mark("ready", 2.0))[::order]
+    assert decide_outcome(replace(NOTHING, marks=marks, gave_up_s=57.0)).phase == "init"

@@ -16,7 +16,9 @@ from harness.checks.startup import StartupCheck
 from harness.checks.vcpus_online import VcpusOnlineCheck
 from harness.classify.outcome import decide_outcome
 from harness.evidence.records import BootFacts, Loss
+from harness.evidence.vitals import Look, ThreadLook, Vitals
 from harness.results.load import load_facts, load_marks, read_console
+from harness.results.vitals import write_vitals
 
 from .sample_record import CONSOLE, INTERRUPTS, RECORD, SAMPLES, write_folder
 
@@ -176,3 +178,60 @@ def test_a_console_is_mapped_and_not_read(folder: Path) -> None:
     assert isinstance(console, mmap.mmap)
     assert len(console) == 50 << 20
     assert read_console(folder / "missing.log") == b""
+
+
+@pytest.mark.parametrize(
+    ("times", "reached"),
+    [
+        # A clock that goes back, or is none: what stands behind has no time that can be trusted.
+        ("20 0.600000\n40 0.500000\n63 3.9\n", ["kernel"]),
+        ("20 0.600000\n40 nan\n63 3.9\n", ["kernel"]),
+        ("20 0.600000\n40 inf\n63 3.9\n", ["kernel"]),
+        ("20 -1.0\n40 2.5\n", []),
+        # A forward jump cannot be told from a long wait.
+        ("20 0.600000\n40 9000.0\n63 9001.0\n", ["kernel", "init", "ready"]),
+        # Cut in the middle of a number, which is a number too.
+        ("20 0.600000\n40 2", ["kernel"]),
+        ("20 0.600000\n4", ["kernel"]),
+        ("20 0.6", []),
+    ],
+)
+def test_times_that_cannot_be(folder: Path, times: str, reached: list[str]) -> None:
+    (folder / "console.times").write_text(times)
+    facts = load_facts(folder, RECORD)
+    assert [mark.milestone for mark in facts.marks if mark.milestone not in ("firmware", "ssh")] == reached
+    assert bool(facts.losses) is (len(reached) < 3)
+    if facts.losses:
+        assert "console.times has the times of" in str(facts.losses[0])
+        # A milestone may be hidden, so nothing is judged that rests on the console's times.
+        assert _verdicts(facts, READY) == [Status.INCONCLUSIVE]
+
+
+@pytest.mark.parametrize("at_s", [0.05, -1, float("nan"), float("inf")])
+def test_a_journal_whose_clock_jumps_is_a_loss_with_its_line(folder: Path, at_s: float) -> None:
+    rows = (folder / "qmp.jsonl").read_text().splitlines()
+    rows.append(json.dumps({"at_s": at_s, "event": {"event": "SHUTDOWN", "data": {"reason": "guest-reset"}}}))
+    (folder / "qmp.jsonl").write_text("".join(f"{row}\n" for row in rows))
+    facts = load_facts(folder, RECORD)
+    (loss,) = facts.losses
+    assert "line 5 of qmp.jsonl" in str(loss) and "a clock jumped" in str(loss)
+    assert all(event.text("reason") != "guest-reset" for event in facts.events)
+    assert _verdicts(facts, QUIT) == [Status.INCONCLUSIVE]
+
+
+def test_a_hang_is_decided_again_from_what_was_kept(folder: Path) -> None:
+    looks = tuple(
+        Look(50 + n * 0.2, 0.0, "running", (ThreadLook(7, 0, "R", int((5 + n * 0.2) * 1e9), 0),), 9) for n in range(6)
+    )
+    write_vitals(folder, Vitals(looks))
+    (folder / "console.log").write_bytes(CONSOLE[:-21])
+    (folder / "console.times").write_text(f"{len(CONSOLE) - 21} 2.5\n")
+    hung = replace(RECORD, ready_s=None, gave_up_s=50.0, marks=(), received_bytes={"console": len(CONSOLE) - 21})
+    outcome = decide_outcome(load_facts(folder, hung))
+    assert outcome.signature == "hang: after init, spinning"
+    # Without it the boot is still a hang, and says that its kind is not known; the damage is a loss.
+    (folder / "vitals.json").write_bytes(b"{")
+    facts = load_facts(folder, hung)
+    outcome = decide_outcome(facts)
+    assert (outcome.signature, outcome.hang is not None and str(outcome.hang.kind)) == ("hang: after init", "unknown")
+    assert "vitals.json is damaged" in str(facts.losses[0])
