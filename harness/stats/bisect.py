@@ -1,0 +1,181 @@
+"""Find where in an ordered range a failure begins that does not happen in every boot.
+
+First the bad end is booted until its failure rate is known roughly. From then on each step is the one that tells most
+for its cost, until one answer has the confidence that was asked for. Whether the failure was there before the range is
+part of the same question: any position that does not fail refutes it, and if all fail, the good end is booted.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Set
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+
+from harness.stats.bisect_choice import Batch, Costs, choose_batch
+from harness.stats.bisect_posterior import Group, Posterior, Prior, Tally, even_prior, weigh
+from harness.stats.bisect_rates import rate_grid
+
+__all__ = ["Answer", "AnswerKind", "Known", "Question", "next_step", "posterior_of"]
+
+# So many failures of the bad end give its rate to about half; fewer cost more boots later, more cost them here.
+_FAILURES_FIRST = 4
+# An end that has failed so often fails, whatever else is thought.
+_FAILURES_THAT_SHOW = 3
+_CALIBRATION_STEP = 50
+# When so many positions fail and none passes, the good end is asked whether it fails as well.
+_POSITIONS_THAT_FAIL = 3
+# Candidate 0 (both ends fail alike) and 1 (they differ), as likely as each other.
+_ALIKE_OR_NOT = Prior(1, np.array([0.0, 0.5, 1.0, 1.0]))
+
+
+class AnswerKind(StrEnum):
+    """Name what a bisection can end with."""
+
+    FOUND = "found"
+    GROUP = "group"
+    BEFORE = "before the range"
+    ABSENT = "absent at the bad end"
+    SWAPPED = "good and bad swapped"
+    UNDECIDED = "undecided"
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Fix what is asked before the first boot.
+
+    Positions are 0 (good end) to ``candidates`` (bad end). ``confidence`` and ``min_rate`` (the least failure rate that
+    matters) are fractions of 1. ``max_boots`` None: as many as it takes. ``good_end_first`` boots the good end before
+    the search even if nothing asks for it yet: cheap where another position costs little.
+    """
+
+    candidates: int
+    confidence: float = 0.95
+    min_rate: float = 0.01
+    max_boots: int | None = None
+    good_end_first: bool = False
+
+    @property
+    def clean_boots(self) -> int:
+        """Return after how many boots without a failure a position fails at less than ``min_rate``: 299 for 1%."""
+        return math.ceil(math.log(0.05) / math.log1p(-self.min_rate))
+
+    def prior(self, acquitted: Set[int] = frozenset()) -> Prior:
+        """Return what the candidates have beforehand."""
+        return even_prior(self.candidates, acquitted)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Hold what is known: the boots of each position, what cannot be tested, who cannot be the cause."""
+
+    tallies: Mapping[int, Tally]
+    untestable: Set[int] = frozenset()
+    acquitted: Set[int] = frozenset()
+
+    def at(self, position: int) -> Tally:
+        """Return the boots of ``position``."""
+        return self.tallies.get(position, Tally())
+
+    @property
+    def boots(self) -> int:
+        """Return how many boots were made, those that told nothing included."""
+        return sum(tally.told + tally.other for tally in self.tallies.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Say how it ended.
+
+    ``group`` holds the culprit, or the candidates that cannot be told apart with their common probability; None where
+    the ends do not differ.
+    """
+
+    kind: AnswerKind
+    group: Group | None
+    probability: float
+
+
+def posterior_of(question: Question, known: Known, prior: Prior | None = None) -> Posterior:
+    """Weigh all candidates; ``prior`` None: the even one."""
+    prior = question.prior(known.acquitted) if prior is None else prior
+    return weigh(prior, known.tallies, rate_grid(question.min_rate))
+
+
+def next_step(question: Question, known: Known, costs: Costs, prior: Prior | None = None) -> Batch | Answer:
+    """Return the boots to make next, or the answer; ``prior`` (None: the even one) saves making it each time."""
+    first = _calibrate(question, known)
+    if first is not None:
+        return first
+    posterior = posterior_of(question, known, prior)
+    best = posterior.best(known.untestable)
+    if best.probability >= question.confidence:
+        return _answer(question, known, best)
+    if question.max_boots is not None and known.boots >= question.max_boots:
+        return Answer(AnswerKind.UNDECIDED, None, best.probability)
+    batch = choose_batch(posterior, costs, known.untestable, question.confidence)
+    if batch is None:
+        return Answer(AnswerKind.UNDECIDED, None, best.probability)
+    if question.max_boots is not None:
+        return Batch(batch.position, min(batch.boots, question.max_boots - known.boots))
+    return batch
+
+
+def _calibrate(question: Question, known: Known) -> Batch | Answer | None:
+    # None: the bad end fails often enough to search on.
+    end, enough = question.candidates, question.clean_boots
+    bad, good = known.at(end), known.at(0)
+    if question.max_boots is not None and known.boots >= question.max_boots and bad.bad < _FAILURES_FIRST:
+        return Answer(AnswerKind.UNDECIDED, None, 0.0)
+    if bad.bad == 0:
+        if good.bad >= _FAILURES_THAT_SHOW and bad.good >= enough // 2:
+            return Answer(AnswerKind.SWAPPED, None, 1.0)
+        if bad.good < enough // 2:
+            return Batch(end, enough // 2 - bad.good)
+        # A failure that is at the good end alone: somebody has taken one for the other. Asked once half of the boots
+        # are made, which a bad end that fails seldom gets to, too.
+        if good.told < _CALIBRATION_STEP or (good.bad and good.told < enough):
+            return Batch(0, max(1, _CALIBRATION_STEP - good.told))
+        if bad.good < enough:
+            return Batch(end, enough - bad.good)
+        return Answer(AnswerKind.ABSENT, None, 0.95)
+    if bad.bad < _FAILURES_FIRST and bad.told < 3 * enough:
+        return Batch(end, _CALIBRATION_STEP)
+    if 0 in known.untestable:
+        return None
+    if good.bad >= _FAILURES_THAT_SHOW:
+        return _compare_ends(question, known)
+    others = [tally for position, tally in known.tallies.items() if position not in (0, end) and tally.told]
+    nothing_passes = len(others) >= _POSITIONS_THAT_FAIL and all(tally.bad for tally in others)
+    if question.good_end_first or nothing_passes:
+        # So many that a good end which fails like the bad one shows it in 19 of 20 cases.
+        wanted = min(enough, math.ceil(math.log(0.05) / math.log1p(-bad.bad / (bad.told + 1))))
+        if good.told < wanted or good.bad:
+            return Batch(0, max(1, wanted - good.told)) if good.told < 2 * wanted else None
+    return None
+
+
+def _compare_ends(question: Question, known: Known) -> Batch | Answer | None:
+    # Both ends fail. Alike: there is nothing to search for. Only the ends are asked, and only whether they differ.
+    ends = {0: known.at(0), 1: known.at(question.candidates)}
+    alike = weigh(_ALIKE_OR_NOT, ends, rate_grid(question.min_rate)).probability(0, 0)
+    if alike >= question.confidence:
+        return Answer(AnswerKind.BEFORE, None, alike)
+    if alike <= 1 - question.confidence:
+        return None
+    return Batch(0 if ends[0].told <= ends[1].told else question.candidates, _CALIBRATION_STEP)
+
+
+def _answer(question: Question, known: Known, best: Group) -> Batch | Answer:
+    if best.last == 0:
+        # At many candidates "before" outweighs the first ones unseen; only boots of the good end itself may say it.
+        good = known.at(0)
+        if good.bad < _FAILURES_THAT_SHOW and 0 not in known.untestable and good.told < question.clean_boots:
+            return Batch(0, _CALIBRATION_STEP)
+        return Answer(AnswerKind.BEFORE, None, best.probability)
+    if best.first == question.candidates + 1:
+        return Answer(AnswerKind.ABSENT, None, best.probability)
+    kind = AnswerKind.FOUND if best.first == best.last else AnswerKind.GROUP
+    return Answer(kind, best, best.probability)

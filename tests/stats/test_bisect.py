@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import pytest
+
+from harness.stats.bisect import Answer, AnswerKind, Known, Question, next_step, posterior_of
+from harness.stats.bisect_choice import Batch, Costs
+from harness.stats.bisect_posterior import Tally
+
+COSTS = Costs(20, 20, 300, installed=64)
+
+
+def _next(tallies: dict[int, Tally], untestable: frozenset[int] = frozenset(), **question: object) -> Batch | Answer:
+    return next_step(Question(64, **question), Known(tallies, untestable), COSTS)  # type: ignore[arg-type]
+
+
+def test_the_bad_end_is_booted_first_until_its_rate_is_known() -> None:
+    assert _next({}) == Batch(64, 149)
+    step = _next({64: Tally(3, 30)})
+    assert isinstance(step, Batch) and step.position == 64
+    step = _next({64: Tally(4, 30)})
+    assert isinstance(step, Batch) and step.position != 64
+
+
+def test_a_failure_that_never_comes_is_absent_and_one_at_the_good_end_alone_is_swapped() -> None:
+    assert _next({64: Tally(0, 299), 0: Tally(0, 60)}) == Answer(AnswerKind.ABSENT, None, 0.95)
+    assert _next({64: Tally(0, 150), 0: Tally(3, 12)}) == Answer(AnswerKind.SWAPPED, None, 1.0)
+    assert _next({64: Tally(0, 149)}) == Batch(0, 50)
+
+
+def test_ends_that_fail_alike_are_no_range_to_search() -> None:
+    step = _next({64: Tally(40, 160), 0: Tally(41, 159), 32: Tally(1, 3), 16: Tally(1, 3), 8: Tally(1, 2)})
+    assert isinstance(step, Answer) and step.kind is AnswerKind.BEFORE
+    step = _next({64: Tally(4, 16), 32: Tally(1, 3), 16: Tally(1, 3), 8: Tally(1, 2)})
+    assert isinstance(step, Batch) and step.position == 0
+
+
+def test_the_good_end_can_be_asked_for_first() -> None:
+    step = _next({64: Tally(4, 16)}, good_end_first=True)
+    assert isinstance(step, Batch) and step.position == 0
+
+
+def test_one_candidate_is_found_or_the_group_that_cannot_be_told_apart() -> None:
+    found = _next({64: Tally(8, 8), 20: Tally(8, 8), 19: Tally(0, 60)})
+    assert isinstance(found, Answer) and found.kind is AnswerKind.FOUND
+    assert found.group is not None and found.group.first == 20
+    group = _next({64: Tally(8, 8), 20: Tally(8, 8), 16: Tally(0, 80)}, frozenset({17, 18, 19}))
+    assert isinstance(group, Answer) and group.kind is AnswerKind.GROUP and group.group is not None
+    assert (group.group.first, group.group.last) == (17, 20)
+
+
+def test_a_limit_of_boots_ends_undecided() -> None:
+    step = _next({64: Tally(4, 16), 32: Tally(0, 5)}, max_boots=25)
+    assert isinstance(step, Answer) and step.kind is AnswerKind.UNDECIDED
+
+
+@pytest.mark.parametrize(("rate", "boots"), [(0.01, 299), (0.05, 59)])
+def test_clean_boots(rate: float, boots: int) -> None:
+    assert Question(4, min_rate=rate).clean_boots == boots
+
+
+def test_the_posterior_is_that_of_the_boots() -> None:
+    known = Known({64: Tally(8, 8), 20: Tally(8, 8), 19: Tally(0, 60)})
+    assert posterior_of(Question(64), known).probability(20, 20) > 0.95

@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+import pytest
+from scipy.stats import binomtest
+
+from harness.stats.bisect import Question
+from harness.stats.bisect_simulate import Scene, simulate_search, summarise
+
+
+@pytest.mark.parametrize(
+    "scene", [Scene(0.5), Scene(0.2), Scene(0.2, other_rate=0.02), Scene(0.2, 0.02, candidates=16)]
+)
+def test_answers_at_95_percent_are_right_in_95_percent(scene: Scene) -> None:
+    runs = 150
+    summary = summarise(simulate_search(scene, Question(scene.candidates), runs, seed=7))
+    # An engine that is right in 94% does worse than this once in 10,000 times.
+    assert binomtest(round(summary.right * runs), runs, 0.94, alternative="less").pvalue > 1e-4
+    assert summary.mean_h < 4
+
+
+def test_no_regression_is_said_to_be_none() -> None:
+    clean = summarise(simulate_search(Scene(0.0, 0.0, regression=False), Question(64), 20, seed=1))
+    assert clean.right == 1
+    alike = summarise(simulate_search(Scene(0.2, 0.2, regression=False), Question(64), 30, seed=1))
+    assert binomtest(round(alike.right * 30), 30, 0.95, alternative="less").pvalue > 1e-4
+
+
+def test_the_same_seed_gives_the_same_runs() -> None:
+    first, again = (simulate_search(Scene(0.5), Question(64), 5, seed=3) for _ in range(2))
+    assert (first.boots == again.boots).all()
+    assert Scene(0.2, 0.02).name == "20% / 2%"
