@@ -37,6 +37,8 @@ _STOPPED = "Tt"
 _KERNEL_SPOKE = re.compile(rb"Decompressing Linux|early console in |Booting the kernel|\[ {0,4}\d{1,5}\.\d{6}\] ")
 # Where a CPU begins (AMD APM volume 2, 14.1.5), as QEMU shows it: one that is still there has not run.
 _RESET = 0xFFF0
+# Grades (scenario.model.Platform) on which no firmware that talks comes before the payload.
+_WITHOUT_FIRMWARE = frozenset({"model", "nocc"})
 # The end of a console that says the same again and again.
 _TAIL_BYTES, _LINES, _DIFFERENT = 4096, 8, 2
 _STAMP = re.compile(rb"^\[[ \d.]{1,20}\] ")
@@ -298,7 +300,7 @@ class Signs:
     def payload(self) -> bool:
         """Tell whether the guest is a bare-metal payload."""
         facts = self._facts
-        return facts.debug_exit or facts.report is not None or facts.trace is not None
+        return facts.debug_exit or facts.report is not None or facts.platform in _WITHOUT_FIRMWARE
 
     @cached_property
     def firmware_said(self) -> str:

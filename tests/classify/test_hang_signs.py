@@ -3,6 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from checks.model_trace import trace
 
 from harness.classify.hang_signs import Signs, repeats, signs_of
 from harness.classify.kinds import Sure
@@ -104,3 +105,8 @@ def test_alive_is_what_is_woken() -> None:
     assert not _signs(hung(looks((0.0,)))).alive
     counted = tuple(replace(look, counts={"exits": number}) for number, look in enumerate(looks((0.0,))))
     assert _signs(hung(counted)).alive == "exits went from 0 to 5"
+
+
+@pytest.mark.parametrize(("platform", "payload"), [("tcg", False), ("svsm", False), ("model", True), ("nocc", True)])
+def test_a_host_trace_makes_no_payload_of_a_guest(platform: str, payload: bool) -> None:
+    assert _signs(hung(looks((1.0,)), platform=platform, trace=trace([]))).payload is payload

@@ -81,7 +81,9 @@ def test_the_evidence_is_there(recorded: Recorded, variant: str) -> None:
     events = [json.loads(line) for line in (folder / "qmp.jsonl").read_text().splitlines()]
     assert any("event" in entry for entry in events)
     assert (folder / "qemu.sh").read_text().startswith("#!/bin/sh")
-    assert (folder / "state.json").exists() is bad.state
+    assert (folder / "state.json").exists() is (folder / "vitals.json").exists() is bad.state
+    said = [json.loads(line) for line in (folder / "flight.jsonl").read_text().splitlines()]
+    assert {key for entry in said for key in entry} >= {"look", "console", "qmp"}
 
 
 def test_a_hang_is_collected_from_before_its_time_is_up(recorded: Recorded) -> None:
@@ -91,6 +93,11 @@ def test_a_hang_is_collected_from_before_its_time_is_up(recorded: Recorded) -> N
         assert state["query-status"]["status"] == "running"
         assert any("RIP=" in line for line in state["info registers -a"])
         assert state["at_s"] < 25
+    hangs = {variant: recorded.line(variant)["outcome"]["hang"] for variant in OUTCOMES}
+    assert {variant: hang["kind"] for variant, hang in hangs.items() if hang} == {
+        "linux[how=spin]": "spin",
+        "ssh-silent": "ssh-dead",
+    }
 
 
 def test_a_panic_ends_the_boot_at_once(recorded: Recorded) -> None:
@@ -134,3 +141,6 @@ def test_a_scenario_that_expects_the_panic_passes(recorded: Recorded, tmp_path: 
     done = bench.command(*words, "--results", tmp_path / "results")
     assert done.status == 0, done.out
     assert "1 PASS" in done.out
+    # What was recorded of a boot that went as it should is thrown away.
+    assert list((tmp_path / "results").glob("*/boots/0001/boot.json"))
+    assert not list((tmp_path / "results").rglob("flight.jsonl"))
