@@ -48,6 +48,8 @@ class Recorder:
         """Look once a second until cancelled."""
         due_s = monotonic_s()
         async for _ in poll(Deadline.after(_NEVER_S), _EVERY_S):
+            # Asked anew each time, or one slow answer would make QEMU look silent from then on.
+            self._observer.silence = ""
             self._looks.append(await self._observer.look(max(0.0, monotonic_s() - due_s), Deadline.after(_EVERY_S)))
             due_s = monotonic_s() + _EVERY_S
 

@@ -6,6 +6,9 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
+import pytest
+
+from harness.boot import recorder
 from harness.boot.recorder import FLIGHT, Recorder, forget, recording
 from harness.boot.vitals import Observer
 from harness.clock import Deadline
@@ -31,11 +34,13 @@ class _Observer:
         self.machine = SimpleNamespace(consoles={Stream.CONSOLE: _Console(text, chunks or [])})
         self.looked = asyncio.Event()
         self.count = 0
+        self.silence = ""
 
     async def look(self, late_s: float, deadline: Deadline) -> Look:
         self.count += 1
         self.looked.set()
-        return Look(float(self.count), late_s, "running", (), 0)
+        asked, self.silence = not self.silence, "QEMU did not answer"
+        return Look(float(self.count), late_s, "running" if asked else None, (), 0)
 
 
 def _recorder(observer: _Observer) -> Recorder:
@@ -55,6 +60,22 @@ def test_it_looks_while_the_body_runs_and_then_no_more() -> None:
         assert [look.at_s for look in recorder.looks] == [1.0]
         tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
         assert tasks == []
+
+    asyncio.run(boot())
+
+
+def test_one_answer_that_did_not_come_is_not_the_last_question(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recorder, "_EVERY_S", 0.01)
+
+    async def boot() -> None:
+        observer = _Observer()
+        async with recording(cast(Observer, observer)) as recorder:
+            assert recorder is not None
+            for _ in range(4):
+                await observer.looked.wait()
+                observer.looked.clear()
+        assert len(recorder.looks) >= 3
+        assert {look.run_state for look in recorder.looks} == {"running"}
 
     asyncio.run(boot())
 
