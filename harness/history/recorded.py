@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from harness.results.record import BootLine
 from harness.results.store import Run, read_about
 from harness.stability.goal import Goal
 from harness.stability.plan import read_plan
 
-__all__ = ["RecordedRun", "read_run"]
+__all__ = ["Known", "RecordedRun", "read_run"]
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Hold what the known issues said of a run when it was made: ``known.json``.
+
+    ``of_boot`` maps the folder of a failed boot to the issue that excuses it. ``sentences`` say each issue that was
+    seen, ``wrong`` each that is worse than accepted or has expired: such a run fails.
+    """
+
+    of_boot: Mapping[str, str] = field(default_factory=dict)
+    sentences: tuple[str, ...] = ()
+    wrong: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +45,11 @@ class RecordedRun:
     turns: int
     lines: tuple[BootLine, ...]
     unfinished: int
+    known: Known = field(default_factory=Known)
+
+    def issue_of(self, line: BootLine) -> str | None:
+        """Return the known issue that excuses a failed boot; None: none does."""
+        return None if line.folder is None else self.known.of_boot.get(line.folder)
 
 
 def read_run(run: Run) -> RecordedRun:
@@ -55,7 +74,33 @@ def read_run(run: Run) -> RecordedRun:
         turns=1 if plan is None else len(plan.entries),
         lines=lines,
         unfinished=sum(name not in ended for name in run.boot_names()),
+        known=_known(run),
     )
+
+
+def _known(run: Run) -> Known:
+    # A file that is damaged excuses nothing.
+    try:
+        found = json.loads((run.folder / "known.json").read_bytes())
+        issues = [
+            (bool(issue["worse"]), f"known issue {issue['id']}: {issue['bad']} of {issue['told']} boots", issue)
+            for issue in found["issues"]
+            if issue["bad"]
+        ]
+        return Known(
+            of_boot={str(folder): str(name) for folder, name in found["boots"].items()},
+            sentences=tuple(
+                f"{said}, accepted until {issue['expires']} ({issue['link']})"
+                for worse, said, issue in issues
+                if not worse
+            ),
+            wrong=(
+                *map(str, found["expired"]),
+                *(f"{said}: more than what was accepted" for worse, said, _ in issues if worse),
+            ),
+        )
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        return Known()
 
 
 def _harness(about: object) -> str:

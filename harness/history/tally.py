@@ -29,10 +29,11 @@ _LONGEST_KIND = 160
 
 @dataclass(frozen=True, slots=True)
 class Boot:
-    """Be one line of one run; ``run`` is the run's name."""
+    """Be one line of one run; ``run`` is the run's name, ``issue`` the known issue that excuses its failure."""
 
     run: str
     line: BootLine
+    issue: str | None = None
 
     @property
     def name(self) -> str | None:
@@ -43,12 +44,13 @@ class Boot:
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """Be all boots of one signature; ``first`` is the one that was started first."""
+    """Be all boots of one signature: ``first`` was started first, ``known`` is the known issue that excuses it."""
 
     signature: str
     status: Status
     boots: int
     first: Boot
+    known: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,8 @@ class Group:
 
     ``interval`` holds the failure rate of the boots that told something, with 95% confidence; ``exact`` says by which
     rule: the exact one for a number of boots that was fixed beforehand, else the one that holds while watching.
-    ``campaign``: boots of a stability campaign are among them, so that the verdict is the answer to its question.
+    ``known`` of the ``bad`` are excused by a known issue: they are failures, and no reason for a FAIL. ``campaign``:
+    boots of a stability campaign are among them, so that the verdict is the answer to its question.
     """
 
     scenario: str
@@ -72,6 +75,7 @@ class Group:
     interval: tuple[float, float]
     exact: bool
     campaign: bool
+    known: int = 0
 
     @property
     def told(self) -> int:
@@ -89,7 +93,10 @@ class Group:
                 first.setdefault(key, boot)
         order = list(Status)
         ranked = sorted(counts.items(), key=lambda item: (order.index(item[0][0]), -item[1]))
-        return tuple(Kind(signature, status, n, first[status, signature]) for (status, signature), n in ranked)
+        return tuple(
+            Kind(signature, status, n, first[status, signature], first[status, signature].issue)
+            for (status, signature), n in ranked
+        )
 
     def by_variant(self) -> Mapping[str, tuple[Boot, ...]]:
         """Return the boots of each variant."""
@@ -131,7 +138,7 @@ def _group(scenario: str, grade: str, members: Sequence[tuple[RecordedRun, BootL
     return Group(
         scenario=scenario,
         grade=grade,
-        boots=tuple(Boot(run.name, line) for run, line in members),
+        boots=tuple(Boot(run.name, line, run.issue_of(line)) for run, line in members),
         verdict=verdict,
         why=why,
         good=good,
@@ -141,6 +148,7 @@ def _group(scenario: str, grade: str, members: Sequence[tuple[RecordedRun, BootL
         interval=(exact_interval if exact else anytime_interval)(bad, bad + good, CONFIDENCE),
         exact=exact,
         campaign=any(run.goal is not None for run, _ in members),
+        known=sum(line.status is Status.FAIL and run.issue_of(line) is not None for run, line in members),
     )
 
 
@@ -152,16 +160,22 @@ def _verdict(members: Iterable[tuple[RecordedRun, BootLine]]) -> tuple[Status, s
     found: list[tuple[Status, str]] = []
     for run, lines in by_run.values():
         if run.goal is None:
-            status = worst([line.status for line in lines])
-            found.append((status, next((line.reason for line in lines if line.status is status), "")))
+            statuses = [Status.PASS if run.issue_of(line) is not None else line.status for line in lines]
+            status = worst(statuses)
+            found.append((status, _reason(lines, statuses, status)))
         else:
             found.append(_campaign_verdict(run, run.goal, lines))
     status = worst([status for status, _ in found])
     return next(((status, why) for each, why in found if each is status), (status, ""))
 
 
+def _reason(lines: Sequence[BootLine], statuses: Sequence[Status], decides: Status) -> str:
+    found = (line.reason for line, status in zip(lines, statuses, strict=True) if status is decides)
+    return next(found, "")
+
+
 def _campaign_verdict(run: RecordedRun, goal: Goal, lines: Sequence[BootLine]) -> tuple[Status, str]:
-    account = count_boots(goal, run.turns, lines)
+    account = count_boots(goal, run.turns, lines, run.issue_of)
     status = _STATUS[account.answer]
     seen = {line.status for line in lines}
     if status is Status.INCONCLUSIVE and seen in ({Status.ERROR}, {Status.UNSUPPORTED}):

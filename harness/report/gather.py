@@ -38,6 +38,7 @@ class VariantRow:
     good: int
     bad: int
     lost: int
+    known: int
     shown: str | None
     reason: str
     rows: tuple[Row, ...]
@@ -115,7 +116,7 @@ def gather(runs: Sequence[RecordedRun], baseline: Baseline | None) -> Night:
         baseline=baseline,
         comparison=comparison,
         sections=tuple(sections),
-        status=worst([group.verdict for group in groups]),
+        status=Status.FAIL if any(run.known.wrong for run in runs) else worst([group.verdict for group in groups]),
     )
 
 
@@ -213,6 +214,7 @@ def _variant_row(
         good=statuses.count(Status.PASS),
         bad=statuses.count(Status.FAIL),
         lost=statuses.count(Status.INCONCLUSIVE) + statuses.count(Status.ERROR),
+        known=sum(boot.issue is not None for boot in boots),
         shown=shown.name,
         reason=plain(shown.line.reason, 300),
         rows=() if record is None else rows_of(record, shown.line),

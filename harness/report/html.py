@@ -88,6 +88,9 @@ def _sentence(night: Night) -> str:
     lost = sum(group.lost for group in night.groups)
     parts = [f"{failed} of {len(night.groups)} scenarios failed" if failed else "no scenario failed"]
     parts.append(f"{bad} of {told} boots failed")
+    known = sum(group.known for group in night.groups)
+    if known:
+        parts[-1] += f", {known} of them as known issues"
     if lost:
         parts.append(f"{lost} told nothing")
     return "; ".join(parts)

@@ -37,7 +37,8 @@ def judged_sections(night: Night) -> Iterator[tuple[Section, tuple[Judged, ...]]
 def judged_of(section: Section) -> tuple[Judged, ...]:
     """Return the tests of a section: its variants, and the answer of a campaign.
 
-    A campaign that passed accepts the failures that it counted: its variants pass, and say how often they failed.
+    A campaign that passed accepts the failures that it counted, and a known issue those that it excuses: such variants
+    pass, and say how often they failed.
     """
     group = section.group
     by_boot = {failure.kind.first.name: failure for failure in section.failures if failure.kind.first.name}
@@ -47,7 +48,7 @@ def judged_of(section: Section) -> tuple[Judged, ...]:
         Judged(
             section,
             row.variant,
-            Status.PASS if accepted and row.status is not Status.UNSUPPORTED else row.status,
+            _status(row, accepted),
             row.reason,
             row,
             by_boot.get(row.shown or "") or by_kind.get(row.status),
@@ -60,6 +61,12 @@ def judged_of(section: Section) -> tuple[Judged, ...]:
     return tuple(tests)
 
 
+def _status(row: VariantRow, accepted: bool) -> Status:
+    if row.status is Status.FAIL and (accepted or row.known == row.bad):
+        return Status.PASS
+    return row.status
+
+
 def rate_sentence(section: Section) -> str:
     """Return the failure rate with its interval, in one phrase: ``3 of 60 boots failed: 5% (95% interval …)``."""
     group = section.group
@@ -68,6 +75,7 @@ def rate_sentence(section: Section) -> str:
     low, high = group.interval
     rule = "exact" if group.exact else "anytime-valid"
     lost = f", {group.lost} told nothing" if group.lost else ""
+    lost = f", {group.known} of them known{lost}" if group.known else lost
     return (
         f"{group.bad} of {group.told} boots failed: {format_rate(group.bad / group.told)} "
         f"(95% interval {format_rate(low)} to {format_rate(high)}, {rule}){lost}"

@@ -23,6 +23,9 @@ def render_text(night: Night) -> str:
     """Return plain text, fit to be quoted in a mail."""
     lines = [f"svsm-harness: {night.status}", ""]
     lines += _wrapped(_first_sentence(night))
+    for run in night.runs:
+        for said in (*run.known.wrong, *run.known.sentences):
+            lines += _wrapped(plain(said, 300))
     lines += ["", *_wrapped(caution(_grades(night)))] if caution(_grades(night)) else []
     worse = [change for change in night.changes if change.direction is Direction.WORSE]
     if night.baseline is not None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -37,3 +38,28 @@ def test_a_damaged_run_is_said_to_be(tmp_path: Path) -> None:
     (run.folder / "run.json").write_text("{")
     with pytest.raises(HostError, match=r"run\.json"):
         read_run(run)
+
+
+def test_what_is_known_was_written_when_the_run_was_made(tmp_path: Path) -> None:
+    run = make_run(tmp_path, [boot_line()])
+    issue = {"id": "cx16", "bad": 2, "told": 40, "worse": False, "expires": "2027-01-01", "link": "https://x.invalid/1"}
+    document = {
+        "issues": [issue, {**issue, "id": "more", "worse": True}],
+        "boots": {"boots/0001": "cx16"},
+        "expired": ["old"],
+    }
+    (run.folder / "known.json").write_text(json.dumps(document))
+    found = read_run(run)
+    assert found.issue_of(found.lines[0]) == "cx16"
+    assert (
+        found.known.sentences[0] == "known issue cx16: 2 of 40 boots, accepted until 2027-01-01 (https://x.invalid/1)"
+    )
+    assert found.known.wrong == ("old", "known issue more: 2 of 40 boots: more than what was accepted")
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"issues": 1}', '{"boots": {}, "issues": [{}], "expired": []}'])
+def test_a_damaged_list_excuses_nothing(tmp_path: Path, text: str) -> None:
+    run = make_run(tmp_path, [boot_line()])
+    (run.folder / "known.json").write_text(text)
+    found = read_run(run)
+    assert found.issue_of(found.lines[0]) is None

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from sample_results import boot_line, make_run
 
 from harness.checks.base import Status
-from harness.history.recorded import RecordedRun, read_run
+from harness.history.recorded import Known, RecordedRun, read_run
 from harness.history.tally import group_runs, kind_of, rank_of
 from harness.stability.goal import Goal
 
@@ -15,8 +16,7 @@ F, P, Q, E, U = Status.FAIL, Status.PASS, Status.INCONCLUSIVE, Status.ERROR, Sta
 
 def _run(tmp_path: Path, *statuses: Status, goal: Goal | None = None, grade: str = "model") -> RecordedRun:
     lines = [boot_line(status, turn=turn, grade=grade) for turn, status in enumerate(statuses, start=1)]
-    found = read_run(make_run(tmp_path, lines))
-    return RecordedRun(**{name: getattr(found, name) for name in found.__slots__} | {"goal": goal})
+    return replace(read_run(make_run(tmp_path, lines)), goal=goal)
 
 
 @pytest.mark.parametrize(
@@ -81,3 +81,21 @@ def test_reasons_that_differ_in_numbers_are_one_kind() -> None:
     one, other = (boot_line(E, reason=f"host: pid {number} died after {number} s") for number in (1, 77))
     assert kind_of(one) == kind_of(other)
     assert kind_of(boot_line(F, signature="guest-panic: y")) == "guest-panic: y"
+
+
+def test_a_known_failure_is_a_failure_and_no_reason_for_a_verdict(tmp_path: Path) -> None:
+    run = _run(tmp_path, F, F, P)
+    excused = {"boots/0001": "cx16"}
+    (one,) = group_runs([_known(run, excused)])
+    assert (one.verdict, one.bad, one.known) == (F, 2, 1)
+    (all_known,) = group_runs([_known(run, {**excused, "boots/0002": "cx16"})])
+    assert (all_known.verdict, all_known.bad, all_known.known) == (P, 2, 2)
+    assert all_known.kinds()[0].known == "cx16"
+    assert all_known.interval == one.interval  # the rate is what was seen
+    goal = Goal(3, None, 0.95)
+    (campaign,) = group_runs([_known(_run(tmp_path, F, P, P, goal=goal), excused)])
+    assert (campaign.verdict, campaign.known) == (P, 1)
+
+
+def _known(run: RecordedRun, of_boot: dict[str, str]) -> RecordedRun:
+    return replace(run, known=Known(of_boot=of_boot))

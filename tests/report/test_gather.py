@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,8 @@ from harness.errors import InputError
 from harness.history.baseline import make_baseline
 from harness.history.recorded import read_run
 from harness.report.gather import gather
+from harness.report.html import render_html
+from harness.report.judged import judged_of
 
 F, P, U = Status.FAIL, Status.PASS, Status.UNSUPPORTED
 
@@ -63,3 +66,19 @@ def test_boots_that_were_never_made_are_counted_and_not_read(tmp_path: Path) -> 
 def test_nothing_to_report(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="nothing to report"):
         gather([read_run(make_run(tmp_path, []))], None)
+
+
+@pytest.mark.parametrize(("worse", "status"), [(False, P), (True, F)])
+def test_a_known_issue_excuses_as_far_as_it_was_accepted(tmp_path: Path, worse: bool, status: Status) -> None:
+    run = make_run(tmp_path, [boot_line(F), boot_line(P)])
+    issue = {"id": "cx16", "bad": 1, "told": 2, "worse": worse, "expires": "2027-01-01", "link": "x"}
+    known = {"issues": [issue], "boots": {} if worse else {"boots/0001": "cx16"}, "expired": []}
+    (run.folder / "known.json").write_text(json.dumps(known))
+    night = gather([read_run(run)], None)
+    assert night.status is status
+    assert night.sections[0].failures[0].kind.known == (None if worse else "cx16")
+    (test,) = judged_of(night.sections[0])
+    assert test.status is status
+    page = render_html(night)
+    assert ("known issue cx16: 1 of 2 boots: more than" in page) is worse
+    assert "FAIL</b>" in page or "✗</b> FAIL" in page  # the boot is shown as the failure that it is
