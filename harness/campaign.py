@@ -13,7 +13,7 @@ from harness.boot.recorder import forget
 from harness.boot.run import PlannedBoot, run_boot
 from harness.boot.site import Site
 from harness.checks.base import Status
-from harness.errors import HostError, InputError, Unsupported
+from harness.errors import EvidenceLost, HostError, InputError, Unsupported
 from harness.results.record import BootIdentity, BootLine
 from harness.results.store import Run
 
@@ -84,6 +84,8 @@ async def _boot(plan: PlannedBoot, site: Site, run: Run, report: Callable[[Progr
         return line
     except Unsupported as error:
         return _unbooted(plan.identity, name, Status.UNSUPPORTED, str(error))
+    except EvidenceLost as error:
+        return _unbooted(plan.identity, name, Status.INCONCLUSIVE, str(error))
     except InputError as error:
         return _unbooted(plan.identity, name, Status.ERROR, f"scenario: {error}")
     except HostError as error:

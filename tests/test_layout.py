@@ -29,7 +29,7 @@ OWED: Mapping[str, str] = {
     "harness/boot": "collect context judging kvm_probe load payload ready run site steps",
     "harness/cli": "__init__ __main__ catalogue live options repro shell show summary trace",
     "harness/evidence": "trace_events trace_events_host",
-    "harness/guest": "remote_process shell",
+    "harness/guest": "shell",
 }
 
 #: Where time may be read or passed, and why.

@@ -14,6 +14,7 @@ from harness.evidence.interrupts import InterruptTable, parse_interrupts
 from harness.evidence.records import Loss, Mark, StepFact, StepStatus
 from harness.guest.sampler import Sampler
 from harness.guest.ssh import GuestShell
+from harness.host.protocol import QemuHost
 from harness.qemu.machine import VirtualMachine
 from harness.results.record import RawSample
 
@@ -45,6 +46,7 @@ class BootContext:
     machine: VirtualMachine
     folder: Path
     observer: Observer
+    host: QemuHost
     image: Path | None = None
     release: str = ""
     recorder: Recorder | None = None

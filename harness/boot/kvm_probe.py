@@ -1,4 +1,4 @@
-"""Find out whether KVM on this machine really runs a Linux guest.
+"""Find out whether KVM on a host really runs a Linux guest.
 
 A ``/dev/kvm`` that opens, and even one that answers KVM_GET_API_VERSION with 12, may still boot no Linux guest (nested
 hypervisors that implement a part of KVM). So a guest is booted, and KVM is trusted once that guest has printed. The
@@ -18,12 +18,15 @@ from filelock import AsyncFileLock
 
 from harness.boot.load import Load, prepare_load
 from harness.boot.site import Site
+from harness.boot.start import start_machine
 from harness.clock import Deadline
 from harness.errors import HostError
 from harness.evidence.startup import MILESTONES
+from harness.host.protocol import HostKind, QemuHost
 from harness.qemu.command import Accel, QemuCommand, Stream, Wiring, build_command
+from harness.qemu.command import Guest as Loaded
 from harness.qemu.console import Console
-from harness.qemu.machine import VirtualMachine, launch
+from harness.qemu.machine import VirtualMachine
 from harness.qemu.monitor import MonitorLost
 from harness.results.files import write_whole
 from harness.scenario.model import Guest, Machine
@@ -32,7 +35,8 @@ from harness.scenario.setting import Setting
 __all__ = ["KvmAnswer", "probe_kvm"]
 
 _DEVICE = Path("/dev/kvm")
-_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+_ABSENT, _CLOSED = 1, 2
+_ASK_S = 10.0
 # Under working KVM the guest's init prints within two seconds; this is for slow nested ones.
 _PROBE_S = 20.0
 _PRINTED = next(milestone.pattern for milestone in MILESTONES if milestone.name == "init")
@@ -51,9 +55,10 @@ async def probe_kvm(site: Site) -> KvmAnswer:
 
     :raise HostError: if the probe guest cannot be built.
     """
-    if not _DEVICE.exists():
+    access = await _access(site.host)
+    if access == _ABSENT:
         return KvmAnswer(False, "there is no /dev/kvm: no KVM module, or no virtualisation in this machine")
-    if not os.access(_DEVICE, os.R_OK | os.W_OK):
+    if access == _CLOSED:
         return KvmAnswer(False, "/dev/kvm may not be opened by this user; join the group kvm, or run as root")
     setting = Setting(Machine(accel="kvm"), Guest(ssh=False), None, (), (), _PROBE_S, None)
     load = await prepare_load(setting, site, Accel.KVM)
@@ -61,10 +66,10 @@ async def probe_kvm(site: Site) -> KvmAnswer:
     if kept.exists():
         return KvmAnswer(**json.loads(kept.read_text()))
     kept.parent.mkdir(parents=True, exist_ok=True)
-    async with AsyncFileLock(kept.parent / "lock"):  # one probe at a time: the others take its answer
+    async with AsyncFileLock(kept.parent / f"{site.host.name}.lock"):  # one probe at a time: the others take its answer
         if kept.exists():
             return KvmAnswer(**json.loads(kept.read_text()))
-        answer = await _boot(site, setting, load, _empty(kept.parent / "probe"))
+        answer = await _boot(site, setting, load, _empty(kept.parent / f"probe-{site.host.name}"))
         write_whole(kept, json.dumps(asdict(answer)).encode())
         return answer
 
@@ -76,30 +81,37 @@ def _empty(folder: Path) -> Path:
     return folder
 
 
+async def _access(host: QemuHost) -> int:
+    if host.kind is HostKind.LOCAL:
+        if not _DEVICE.exists():
+            return _ABSENT
+        return 0 if os.access(_DEVICE, os.R_OK | os.W_OK) else _CLOSED
+    script = f"[ -e {_DEVICE} ] || exit {_ABSENT}; [ -r {_DEVICE} ] && [ -w {_DEVICE} ] || exit {_CLOSED}"
+    return (await host.run(script, Deadline.after(_ASK_S))).status or 0
+
+
 def _key(site: Site, load: Load) -> str:
-    boot_id = _BOOT_ID.read_text().strip()
-    parts = (boot_id, site.capabilities.binary, site.capabilities.package, load.provenance["kernel"])
+    parts = (site.host.facts.boot_id, site.capabilities.binary, site.capabilities.package, load.provenance["kernel"])
     return hashlib.sha256(" ".join(parts).encode()).hexdigest()[:24]
 
 
 async def _boot(site: Site, setting: Setting, load: Load, folder: Path) -> KvmAnswer:
     capabilities = site.capabilities
-    with load.descriptor() as descriptor:
 
-        def build(wiring: Wiring) -> QemuCommand:
-            loaded = load.loaded(descriptor)
-            return build_command(capabilities.binary, capabilities.version, Accel.KVM, setting.machine, loaded, wiring)
+    def compose(machine: Machine, loaded: Loaded, wiring: Wiring) -> QemuCommand:
+        return build_command(capabilities.binary, capabilities.version, Accel.KVM, machine, loaded, wiring)
 
-        deadline = Deadline.after(_PROBE_S)
-        fds = [] if descriptor is None else [descriptor]
-        try:
-            async with launch(build, (Stream.CONSOLE,), folder, deadline, fds=fds) as machine:
-                await machine.start(deadline)
-                return await _printed(machine, deadline)
-        except (HostError, MonitorLost) as error:
-            said = (folder / "qemu.stderr").read_text(errors="replace").strip().splitlines()
-            why = said[-1] if said else str(error).splitlines()[0]
-            return KvmAnswer(False, f"a probe guest did not start under KVM: {why}")
+    deadline = Deadline.after(_PROBE_S)
+    try:
+        start = start_machine(compose, setting.machine, (Stream.CONSOLE,), load, site, folder, deadline)
+        async with start as machine:
+            await machine.start(deadline)
+            return await _printed(machine, deadline)
+    except (HostError, MonitorLost) as error:
+        stderr = folder / "qemu.stderr"
+        said = stderr.read_text(errors="replace").strip().splitlines() if stderr.exists() else []
+        why = said[-1] if said else str(error).splitlines()[0]
+        return KvmAnswer(False, f"a probe guest did not start under KVM: {why}")
 
 
 async def _printed(machine: VirtualMachine, deadline: Deadline) -> KvmAnswer:

@@ -16,18 +16,21 @@ from harness.boot.load import Load, prepare_load
 from harness.boot.ready import until_gone, until_payload_done, until_ready
 from harness.boot.recorder import recording
 from harness.boot.site import Site
+from harness.boot.start import start_machine
 from harness.boot.steps import run_step
 from harness.boot.vitals import Observer
 from harness.checks.base import Check
 from harness.clock import Deadline, monotonic_s, utc_now
-from harness.evidence.records import Loss, QemuEnd, StepFact, StepStatus
+from harness.evidence.records import HOST, Loss, QemuEnd, StepFact, StepStatus
 from harness.guest.ssh import SshError
+from harness.host.clock_offset import measure_offset
+from harness.host.protocol import HostKind, HostLost
 from harness.qemu.command import Accel, QemuCommand, Stream, Wiring, build_command, streams_of
-from harness.qemu.machine import launch
+from harness.qemu.command import Guest as Loaded
 from harness.qemu.monitor import MonitorLost
 from harness.qemu.snp import Launch
-from harness.results.record import BootIdentity, BootRecord
-from harness.scenario.model import Platform
+from harness.results.record import BootHost, BootIdentity, BootRecord
+from harness.scenario.model import Machine, Platform
 from harness.scenario.setting import Setting, Variant
 from harness.scenario.steps import QmpStep, WaitStep
 from harness.scenario.stored import dump_setting
@@ -36,6 +39,8 @@ __all__ = ["PlannedBoot", "Stay", "plan_command", "run_boot"]
 
 # Kept of the scenario's time to collect evidence from a guest that did not end in time, before the outer time is up.
 _COLLECT_S = 3.0
+# A few round trips to the host; an answer that takes longer says too little to be worth more.
+_CLOCK_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +73,17 @@ def plan_command(plan: PlannedBoot, site: Site, load: Load, wiring: Wiring, desc
 
     :raise InputError: as :func:`~harness.qemu.command.build_command`.
     """
+    return _command(plan, site, plan.setting.machine, load.loaded(descriptor), wiring)
+
+
+# ``machine`` and ``loaded`` name their files as the host has them.
+def _command(plan: PlannedBoot, site: Site, machine: Machine, loaded: Loaded, wiring: Wiring) -> QemuCommand:
     return build_command(
         site.capabilities.binary,
         site.capabilities.version,
         plan.accel,
-        plan.setting.machine,
-        load.loaded(descriptor),
+        machine,
+        loaded,
         wiring,
         plan.setting.payload,
         plan.launch,
@@ -111,28 +121,23 @@ async def run_boot(plan: PlannedBoot, site: Site, folder: Path, report: Report, 
         follower.note("memory")
         await stack.enter_async_context(site.memory.reserve(setting.machine.memory))
         started_utc, begin_s = utc_now().isoformat(timespec="seconds"), monotonic_s()
-        descriptor = stack.enter_context(load.descriptor())
 
-        def build(wiring: Wiring) -> QemuCommand:
+        def compose(machine: Machine, loaded: Loaded, wiring: Wiring) -> QemuCommand:
+            command = _command(plan, site, machine, loaded, wiring)
             by_hand = wiring.monitor is None
-            command = plan_command(plan, site, load, wiring, None if by_hand else descriptor)
             return command if stay is None or by_hand else replace(command, options=command.options + stay.options)
 
         follower.note("qemu")
         deadline = Deadline.after(setting.timeout_s)
+        streams = streams_of(setting.machine, setting.payload)
         machine = await stack.enter_async_context(
-            launch(
-                build,
-                streams_of(setting.machine, setting.payload),
-                folder,
-                deadline,
-                fds=[] if descriptor is None else [descriptor],
-                saw=follower.saw,
-            )
+            start_machine(compose, setting.machine, streams, load, site, folder, deadline, follower.saw)
         )
         encrypted = plan.platform in (Platform.SNP, Platform.SVSM)
-        observer = Observer(machine, encrypted, kvm=plan.accel is Accel.KVM)
-        context = BootContext(machine, folder, observer, load.kernel, load.release)
+        here = site.host.kind is HostKind.LOCAL
+        observer = Observer(machine, encrypted, kvm=plan.accel is Accel.KVM, host=None if here else site.host)
+        context = BootContext(machine, folder, observer, site.host, load.kernel, load.release)
+        clock = await measure_offset(site.host, Deadline.after(_CLOCK_S).within(deadline.remaining_s))
         # Switched off only to see what it costs (ci/bench recorder).
         wanted = site.environment.get("SVSM_HARNESS_RECORDER") != "off"
         async with recording(observer if wanted else None) as context.recorder:
@@ -160,6 +165,14 @@ async def run_boot(plan: PlannedBoot, site: Site, folder: Path, report: Report, 
         qemu_end=end,
         received_bytes={stream: console.total_bytes for stream, console in machine.consoles.items()},
         provenance={"qemu binary": site.capabilities.binary, **load.provenance},
+        host=BootHost(
+            site.host.name,
+            site.host.kind,
+            site.host.facts.release,
+            site.host.facts.cpu_model,
+            clock.offset_s,
+            clock.uncertainty_s,
+        ),
     )
 
 
@@ -170,8 +183,8 @@ async def _live(
     outer: Deadline,
     follower: Follower,
     stay: Stay | None,
-) -> QemuEnd:
-    # From the first guest instruction to the end of QEMU.
+) -> QemuEnd | None:
+    # From the first guest instruction to the end of QEMU; None: the host was lost, and nobody can know.
     machine = context.machine
     deadline = outer.earlier(_COLLECT_S)
     payload = plan.setting.payload
@@ -197,11 +210,22 @@ async def _live(
         # QEMU ended under us, or does not listen any more; having to kill it is then the finding.
         if machine.process.status is None:
             context.losses.append(Loss("qmp", str(error)))
+    except HostLost as lost:
+        await _note_lost(context, lost)
+        return None
     finally:
         gone.cancel()
         await asyncio.gather(gone, return_exceptions=True)
     ended_by_itself = machine.process.status is not None
-    return QemuEnd(await machine.quit(), asked=not ended_by_itself)
+    try:
+        return QemuEnd(await machine.quit(), asked=not ended_by_itself)
+    except HostLost as lost:
+        await _note_lost(context, lost)
+        return None
+
+
+async def _note_lost(context: BootContext, lost: HostLost) -> None:
+    context.losses.append(Loss(HOST, await context.host.explain(lost)))
 
 
 async def _course(

@@ -1,13 +1,14 @@
-"""Hold what this machine offers to every boot, found out once a run."""
+"""Hold what a host offers to every boot, found out once a run."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import harness
+from harness.clock import Deadline
 from harness.errors import HostError
 from harness.guest.initramfs import GuestImage, build_image, find_tools
 from harness.guest.kernel import find_kernel
@@ -15,21 +16,34 @@ from harness.guest.kernel_package import fetch_cloud_kernel
 from harness.guest.modules import DEFAULT_MODULES, Wanted
 from harness.guest.vmlinux import unpacked_kernel
 from harness.host.cache import cache_dir
+from harness.host.local import LocalHost
 from harness.host.memory import MemoryBudget
+from harness.host.protocol import QemuHost
 from harness.qemu.capabilities import Capabilities, find_qemu, probe_capabilities
+from harness.qemu.capabilities_there import probe_capabilities_there
 from harness.scenario.model import Guest
 
-__all__ = ["Site", "open_site"]
+__all__ = ["Site", "open_site", "site_of"]
 
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """Be this machine, as far as boots need it."""
+    """Be what boots need: the host that they run on, and this machine's cache.
+
+    ``slots`` is how many boots the host's inventory entry allows at a time; None: one for each of its CPUs.
+    """
 
     capabilities: Capabilities
     cache: Path
     memory: MemoryBudget
     environment: Mapping[str, str]
+    host: QemuHost = field(default_factory=LocalHost)
+    slots: int | None = None
+
+    @property
+    def parallel(self) -> int:
+        """Return how many boots at a time the host is good for."""
+        return self.slots or self.host.facts.cpus
 
     async def image(self, guest: Guest) -> GuestImage:
         """Build, or take from the cache, the image that the scenario's guest section describes.
@@ -60,6 +74,20 @@ async def open_site(environment: Mapping[str, str]) -> Site:
     cache = cache_dir(environment)
     capabilities = await probe_capabilities(find_qemu(environment), cache)
     return Site(capabilities, cache, MemoryBudget.of_this_machine(cache / "memory"), environment)
+
+
+async def site_of(
+    host: QemuHost, qemu: str, environment: Mapping[str, str], slots: int | None, deadline: Deadline
+) -> Site:  # fmt: skip
+    """Look at another machine; ``qemu`` is a path there, or a name on its PATH.
+
+    :raise HostError: if there is no such QEMU, or it cannot be run.
+    :raise HostLost: if the host goes away.
+    """
+    cache = cache_dir(environment)
+    capabilities = await probe_capabilities_there(host, qemu, cache, deadline)
+    memory = MemoryBudget.of_size(cache / f"memory-{host.name}", host.facts.memory_bytes)
+    return Site(capabilities, cache, memory, environment, host, slots)
 
 
 def payload_folder(name: str) -> Path:

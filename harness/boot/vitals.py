@@ -6,12 +6,14 @@ QEMU may be what hangs. So a question has little time, and after the first that 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from harness.clock import Deadline, monotonic_s, poll
 from harness.evidence.hmp import parse_irq_total, parse_lapic, parse_registers
-from harness.evidence.vitals import CpuLook, Look, Pending, Vitals, parse_process
+from harness.evidence.vitals import CpuLook, Look, Pending, Vitals, look_script, parse_process
+from harness.host.protocol import Host, HostLost
 from harness.qemu.machine import VirtualMachine
 from harness.qemu.monitor import MonitorLost, QmpRefused
 
@@ -31,18 +33,22 @@ _PROC = Path("/proc")
 
 @dataclass
 class Observer:
-    """Look at one QEMU, as often as wanted; ``silence`` says which question it did not answer."""
+    """Look at one QEMU, as often as wanted; ``silence`` says which question it did not answer.
+
+    ``host`` is the other machine that it runs on, None: this one.
+    """
 
     machine: VirtualMachine
     encrypted: bool
     kvm: bool
+    host: Host | None = None
     silence: str = ""
     vcpu_of: dict[int, int] = field(default_factory=dict)
 
     async def look(self, late_s: float, deadline: Deadline, *, closely: bool = False) -> Look:
         """Look once; ``closely`` reads registers and counters as well. Never raises for what QEMU does."""
         at_s = self.machine.now_s()
-        threads, stalled_us = parse_process(read_process(self.machine.process.pid), self.vcpu_of)
+        threads, stalled_us = parse_process(await self._process(deadline, closely=closely), self.vcpu_of)
         state = await self._run_state(deadline)
         if state is not None and not self.vcpu_of:
             await self._learn_threads(deadline)
@@ -53,6 +59,15 @@ class Observer:
             return look
         cpus = () if self.encrypted else await self._registers(deadline)
         return replace(look, cpus=cpus, counts=await self._counts(deadline))
+
+    async def _process(self, deadline: Deadline, *, closely: bool) -> str:
+        pid = self.machine.process.pid
+        if self.host is None:
+            return read_process(pid)
+        # A script a second would itself be a load there; a closer look is for a guest that was given up.
+        with suppress(HostLost, TimeoutError):
+            return (await self.host.run(look_script(pid), deadline)).stdout.decode(errors="replace") if closely else ""
+        return ""
 
     async def pending(self, deadline: Deadline) -> dict[int, tuple[int, ...]]:
         """Return the vectors that wait in each local APIC that QEMU shows, by vCPU."""

@@ -10,7 +10,7 @@ import typer
 
 from harness.errors import InputError
 
-__all__ = ["DEFAULT_SCENARIOS", "Format", "Only", "Paths", "Results", "SetValues", "paths_or_default"]
+__all__ = ["DEFAULT_SCENARIOS", "Format", "HostName", "Only", "Paths", "Results", "SetValues", "paths_or_default"]
 
 DEFAULT_SCENARIOS = Path("scenarios")
 
@@ -33,6 +33,14 @@ Only = Annotated[
     list[str] | None,
     typer.Option(
         "--only", metavar="NAME", help="Only this variant, scenario or tag; may be repeated.", show_default=False
+    ),
+]
+HostName = Annotated[
+    str,
+    typer.Option(
+        "--host",
+        metavar="H",
+        help="Where QEMU runs: local, or a machine of ci/hosts.yaml (or of $SVSM_HARNESS_HOSTS).",
     ),
 ]
 Results = Annotated[Path, typer.Option("--results", metavar="DIR", help="Folder that keeps the records of all runs.")]

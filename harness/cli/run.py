@@ -12,17 +12,18 @@ from typing import Annotated
 
 import typer
 
+from harness.boot.hosts import open_host_site
 from harness.boot.load import prepare_load
 from harness.boot.plan import RefusedBoot, plan_boots
 from harness.boot.run import plan_command
-from harness.boot.site import Site, open_site
+from harness.boot.site import Site
 from harness.campaign import Observer, Planned, run_campaign
 from harness.catalogue import find_files, load_files, parse_set, select_variants
 from harness.cli.exit_status import ExitStatus, for_bisect
 from harness.cli.keep import Keep, with_keep
 from harness.cli.known import Known, find_known, said_of, statuses_of
 from harness.cli.live import watch
-from harness.cli.options import Format, Only, Paths, Results, SetValues, paths_or_default
+from harness.cli.options import Format, HostName, Only, Paths, Results, SetValues, paths_or_default
 from harness.cli.summary import exit_status, print_json, print_summary
 from harness.clock import monotonic_s, utc_now
 from harness.errors import HarnessBug, HostError
@@ -44,6 +45,7 @@ def run(
         Platform | None,
         typer.Option("--platform", help="Run on this grade only; without it, on the best that each scenario can have."),
     ] = None,
+    host: HostName = "local",
     set_values: SetValues = None,
     only: Only = None,
     known: Known = None,
@@ -69,16 +71,13 @@ def run(
     scenarios = load_files(files, parse_set(set_values), os.environ)
     variants = select_variants(scenarios, only or [])
     if dry_run:
-        asyncio.run(_print_commands(variants, platform))
+        asyncio.run(_print_commands(variants, platform, host))
         return
-    status = run_planned(
-        lambda site: with_keep(plan_boots(variants, site, platform), keep),
-        len(variants),
-        parallel,
-        results,
-        output,
-        issues=issues,
-    )
+
+    def plan(site: Site) -> Awaitable[Sequence[Planned]]:
+        return with_keep(plan_boots(variants, site, platform), keep)
+
+    status = run_planned(plan, len(variants), parallel, results, output, host, issues=issues)
     raise typer.Exit(for_bisect(status) if bisect_exit else status)
 
 
@@ -88,10 +87,11 @@ def run_planned(
     parallel: int,
     results: Path,
     output: str,
+    host: str = "local",
     *,
     issues: KnownIssues | None = None,
 ) -> ExitStatus:
-    """Make a run of the ``total`` boots that ``plan`` chooses, and print what was found.
+    """Make a run of the ``total`` boots that ``plan`` chooses on ``host``, and print what was found.
 
     ``parallel`` 0 means one for each CPU. ``issues`` are the known issues; None: none are. Ctrl-C ends the
     run with what is finished.
@@ -102,17 +102,17 @@ def run_planned(
     runs: list[Run] = []
 
     async def everything() -> None:
-        site = await open_site(os.environ)
-        plans = await plan(site)
-        runs.append(create_run(results, describe_run(sys.argv)))
-        with watch(len(plans), quiet=output == "json") as board:
+        async with open_host_site(host, os.environ) as site:
+            plans = await plan(site)
+            runs.append(create_run(results, describe_run(sys.argv)))
+            with watch(len(plans), quiet=output == "json") as board:
 
-            def finished(line: BootLine) -> None:
-                lines.append(line)
-                board.finished(line)
+                def finished(line: BootLine) -> None:
+                    lines.append(line)
+                    board.finished(line)
 
-            observer = Observer(board.progress, finished)
-            await run_campaign(plans, site, runs[0], parallel or os.cpu_count() or 1, observer)
+                observer = Observer(board.progress, finished)
+                await run_campaign(plans, site, runs[0], parallel or site.parallel, observer)
 
     begin_s = monotonic_s()
     error: HostError | KeyboardInterrupt | None = None
@@ -139,18 +139,18 @@ def run_planned(
     return status
 
 
-async def _print_commands(variants: Sequence[Variant], platform: Platform | None) -> None:
-    site = await open_site(os.environ)
-    for plan in await plan_boots(variants, site, platform):
-        if isinstance(plan, RefusedBoot):
-            print(f"# {plan.identity.variant}: UNSUPPORTED: {plan.reason}")
-            if plan.shown is None:
-                print()
-                continue
-            for note in plan.notes:
-                print(f"# {note}")
-            plan = plan.shown
-        load = await prepare_load(plan.setting, site, plan.accel)
-        wiring = Wiring.terminal(streams_of(plan.setting.machine, plan.setting.payload))
-        command = plan_command(plan, site, load, wiring, None)
-        print(f"# {plan.variant.full_id} on {plan.platform}\n{command.shell()}\n")
+async def _print_commands(variants: Sequence[Variant], platform: Platform | None, host: str) -> None:
+    async with open_host_site(host, os.environ) as site:
+        for plan in await plan_boots(variants, site, platform):
+            if isinstance(plan, RefusedBoot):
+                print(f"# {plan.identity.variant}: UNSUPPORTED: {plan.reason}")
+                if plan.shown is None:
+                    print()
+                    continue
+                for note in plan.notes:
+                    print(f"# {note}")
+                plan = plan.shown
+            load = await prepare_load(plan.setting, site, plan.accel)
+            wiring = Wiring.terminal(streams_of(plan.setting.machine, plan.setting.payload))
+            command = plan_command(plan, site, load, wiring, None)
+            print(f"# {plan.variant.full_id} on {plan.platform}\n{command.shell()}\n")

@@ -16,9 +16,9 @@ from contextlib import asynccontextmanager, suppress
 
 from harness.clock import Deadline
 from harness.errors import HarnessBug
-from harness.guest.remote_process import RemoteProcess
 from harness.guest.shell import GuestShell
 from harness.guest.ssh_errors import GuestFileError, SshLost
+from harness.host.remote_process import RemoteProcess
 
 __all__ = ["Sampler", "open_sampler"]
 

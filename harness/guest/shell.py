@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.clock import Deadline, monotonic_s
-from harness.guest.remote_process import RemoteProcess
 from harness.guest.ssh_errors import GuestFileError, SshLost
+from harness.host.remote_process import RemoteProcess
 
 if TYPE_CHECKING:
     import paramiko
@@ -116,7 +116,7 @@ class GuestShell:
 
         try:
             await self._blocking(start, doing)
-            with RemoteProcess(channels[0], doing) as process:
+            with RemoteProcess(channels[0], lambda cause: SshLost(doing, cause)) as process:
                 yield process
         finally:
             left = True

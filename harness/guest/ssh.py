@@ -19,6 +19,7 @@ from harness.clock import Deadline
 from harness.guest.secrets import BootSecrets, public_blob
 from harness.guest.shell import Completed, GuestShell
 from harness.guest.ssh_errors import GuestFileError, HostKeyMismatch, SshError, SshLost, SshUnreachable
+from harness.host.protocol import Dialled
 
 if TYPE_CHECKING:
     import paramiko
@@ -50,15 +51,18 @@ async def warm_up() -> None:
 
 
 @asynccontextmanager
-async def connect(address: str, port: int, secrets: BootSecrets, deadline: Deadline) -> AsyncIterator[GuestShell]:
+async def connect(
+    address: str, port: int, secrets: BootSecrets, deadline: Deadline, way: Dialled | None = None
+) -> AsyncIterator[GuestShell]:
     """Yield a shell on the guest that ``secrets`` was made for; it is closed afterwards, its threads included.
 
-    Attempts repeat until the deadline, for the guest may still be booting.
+    Attempts repeat until the deadline, for the guest may still be booting. ``way`` leads to the port where that is
+    another machine's; ``address`` and ``port`` then only name it. None connects from here.
 
     :raise SshUnreachable: when the deadline passes, or at once when the guest refuses our key.
     :raise HostKeyMismatch: at once.
     """
-    transport = await _reach(address, port, secrets, deadline)
+    transport = await _reach(address, port, secrets, deadline, way or _Direct(address, port))
     try:
         yield GuestShell(transport)
     finally:
@@ -86,7 +90,26 @@ class _NotYet(Exception):
     pass
 
 
-async def _reach(address: str, port: int, secrets: BootSecrets, deadline: Deadline) -> paramiko.Transport:
+class _Direct:
+    def __init__(self, address: str, port: int) -> None:
+        self._address, self._port = address, port
+
+    async def connect(self, deadline: Deadline) -> socket.socket:
+        connection = socket.socket(socket.AF_INET6 if ":" in self._address else socket.AF_INET)
+        try:
+            connection.setblocking(False)
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            async with deadline.limit():
+                await asyncio.get_running_loop().sock_connect(connection, (self._address, self._port))
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+
+async def _reach(
+    address: str, port: int, secrets: BootSecrets, deadline: Deadline, way: Dialled
+) -> paramiko.Transport:  # fmt: skip
     import tenacity
 
     last: BaseException | None = None
@@ -101,7 +124,7 @@ async def _reach(address: str, port: int, secrets: BootSecrets, deadline: Deadli
                     attempts += 1
                     try:
                         silence_s = _SILENCE_S * _SILENCE_GROWTH ** (attempts - 1)
-                        connection = await _open(address, port, deadline.within(silence_s))
+                        connection = await _open(way, deadline, silence_s)
                         return await _session(connection, address, port, secrets, deadline)
                     except _NotYet as error:
                         last = error.__cause__ or error
@@ -112,14 +135,17 @@ async def _reach(address: str, port: int, secrets: BootSecrets, deadline: Deadli
 
 
 # A connection on which an SSH server has begun to speak.
-async def _open(address: str, port: int, silence: Deadline) -> socket.socket:
-    connection = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
+async def _open(way: Dialled, deadline: Deadline, silence_s: float) -> socket.socket:
+    try:
+        # A connection here is made at once or never; what leads there from afar may have to be made first.
+        connection = await way.connect(deadline.within(silence_s if isinstance(way, _Direct) else None))
+    except TimeoutError as error:
+        raise _NotYet from error
+    except OSError as error:
+        raise _NotYet from error
     loop = asyncio.get_running_loop()
     try:
-        connection.setblocking(False)
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        async with silence.limit():
-            await loop.sock_connect(connection, (address, port))
+        async with deadline.within(silence_s).limit():
             readable = asyncio.Event()
             loop.add_reader(connection, readable.set)
             try:

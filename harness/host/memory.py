@@ -44,6 +44,11 @@ class MemoryBudget:
         limit = Path("/sys/fs/cgroup/memory.max")
         if limit.is_file() and (text := limit.read_text().strip()).isdigit():
             total_bytes = min(total_bytes, int(text))
+        return cls.of_size(folder, total_bytes)
+
+    @classmethod
+    def of_size(cls, folder: Path, total_bytes: int) -> MemoryBudget:
+        """Size the budget by the memory of the machine that the guests run on, which need not be this one."""
         return cls(folder, max(1, int(total_bytes * _SHARE) // _SLICE_BYTES))
 
     @asynccontextmanager
@@ -55,7 +60,7 @@ class MemoryBudget:
         wanted = -(-(guest_bytes + _QEMU_BYTES) // _SLICE_BYTES)
         if wanted > self.slices:
             raise Unsupported(
-                f"the guest needs {format_bytes(guest_bytes)}, this machine has "
+                f"the guest needs {format_bytes(guest_bytes)}, the host has "
                 f"{format_bytes(self.slices * _SLICE_BYTES)} for guests",
                 "a smaller machine.memory",
             )

@@ -6,15 +6,17 @@ itself) is written as scripts over these two calls and is the same code on every
 
 from __future__ import annotations
 
+import socket
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import Protocol
 
 from harness.clock import Deadline
 from harness.errors import EvidenceLost
 
-__all__ = ["Finished", "Host", "HostKind", "HostLost", "HostProcess"]
+__all__ = ["Dialled", "Finished", "Host", "HostFacts", "HostKind", "HostLost", "HostProcess", "QemuHost"]
 
 
 class HostKind(StrEnum):
@@ -41,6 +43,20 @@ class Finished:
     status: int | None
     stdout: bytes
     stderr: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class HostFacts:
+    """Say what a host is; ``boot_id`` is the kernel's, new at every boot of the host.
+
+    ``cpus`` counts those that are online and that we may use; ``release`` is ``uname -r``.
+    """
+
+    release: str
+    boot_id: str
+    cpus: int
+    memory_bytes: int
+    cpu_model: str
 
 
 class HostProcess(Protocol):
@@ -89,4 +105,49 @@ class Host(Protocol):
         Its standard input stays open until then, and its end is how a script learns that the harness is gone.
 
         :raise HostLost: when the host went away.
+        """
+
+
+class QemuHost(Host, Protocol):
+    """Be a host that a run boots on: besides scripts, it takes files and leads to ports of its own loopback."""
+
+    @property
+    def facts(self) -> HostFacts:
+        """Return what was found when the host was opened."""
+
+    async def put(self, content: bytes | Path, deadline: Deadline) -> str:
+        """Return the path there of a file with this content, copied at most once in a run.
+
+        On this machine that is the file itself. What was copied is gone after the run, also one that is killed.
+
+        :raise HostError: when it cannot be written there.
+        :raise HostLost: when the host went away.
+        """
+
+    async def folder(self, deadline: Deadline) -> str:
+        """Return the path there of a folder of this run's own, open to nobody else; gone after the run.
+
+        :raise HostError: when it cannot be made.
+        :raise HostLost: when the host went away.
+        """
+
+    def dial(self, port: int) -> AbstractAsyncContextManager[Dialled]:
+        """Lead to a port on the host's own loopback, without a port of ours; leaving closes every connection.
+
+        :raise HostLost: when the host went away.
+        """
+
+    async def explain(self, lost: HostLost) -> str:
+        """Say for a person how the host was lost: by a reboot, or only the connection to it."""
+
+
+class Dialled(Protocol):
+    """Be the way to one port of a host."""
+
+    async def connect(self, deadline: Deadline) -> socket.socket:
+        """Return a new connection, not blocking; the caller closes it.
+
+        :raise OSError: when it is refused.
+        :raise HostLost: when the host went away.
+        :raise TimeoutError: at the deadline.
         """

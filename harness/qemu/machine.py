@@ -15,12 +15,14 @@ from pathlib import Path
 
 from harness.clock import Deadline, monotonic_s
 from harness.errors import HarnessBug, HostError, LaunchError
+from harness.host.protocol import Host
 from harness.qemu.command import QemuCommand, Stream, Wiring
 from harness.qemu.console import Console
 from harness.qemu.monitor import Monitor, MonitorLost, QmpRefused, connect_monitor
-from harness.qemu.process import QemuProcess, describe_status, start_process
+from harness.qemu.process import AnyQemu, describe_status, start_process
+from harness.qemu.there import start_process_there, wiring_there
 
-__all__ = ["Journal", "VirtualMachine", "launch"]
+__all__ = ["Journal", "There", "VirtualMachine", "launch"]
 
 # What QEMU said when it refused its command line is a few lines; more than this is a flood.
 _STDERR_TAIL_BYTES = 4096
@@ -58,7 +60,7 @@ class VirtualMachine:
     ``started_s`` is on :func:`~harness.clock.monotonic_s`; every time in the record counts from it.
     """
 
-    process: QemuProcess
+    process: AnyQemu
     monitor: Monitor
     consoles: Mapping[Stream, Console]
     journal: Journal
@@ -93,8 +95,19 @@ class VirtualMachine:
             raise HostError(f"QEMU forwards no port to the guest's SSH; `info usernet` says: {text.strip()!r}")
         return int(match[1])
 
+    async def vcpu_threads(self, deadline: Deadline) -> tuple[int, ...]:
+        """Return the thread ids of the vCPUs, in their order, on the machine that QEMU runs on.
+
+        :raise MonitorLost, QmpRefused: as :meth:`Monitor.execute`.
+        """
+        cpus = await self.monitor.execute("query-cpus-fast", None, deadline)
+        return tuple(cpu["thread-id"] for cpu in sorted(cpus, key=lambda cpu: int(cpu["cpu-index"])))
+
     async def quit(self) -> int:
-        """End QEMU by its monitor, by a signal if that fails, and return how it ended."""
+        """End QEMU by its monitor, by a signal if that fails, and return how it ended.
+
+        :raise HostLost: if it runs on another machine, which was lost.
+        """
         self.asked_to_end = True
         deadline = Deadline.after(_QUIT_S)
         if self.process.status is None:
@@ -113,6 +126,14 @@ class VirtualMachine:
         await asyncio.wait(self.followers, timeout=deadline.remaining_s)
 
 
+@dataclass(frozen=True, slots=True)
+class There:
+    """Say where QEMU runs if not here: the host, and the boot's folder on it, which exists."""
+
+    host: Host
+    folder: str
+
+
 @asynccontextmanager
 async def launch(
     build: Callable[[Wiring], QemuCommand],
@@ -122,37 +143,49 @@ async def launch(
     *,
     fds: Sequence[int] = (),
     saw: Callable[[Stream, bytes], None] | None = None,
+    there: There | None = None,
 ) -> AsyncIterator[VirtualMachine]:
     """Start the QEMU that ``build`` describes and yield it, stopped before its first guest instruction.
 
     ``folder`` gets ``STREAM.log``, ``qemu.stderr``, ``qmp.jsonl`` and ``qemu.sh``. ``fds`` are further
-    descriptors that QEMU inherits. ``saw`` is called with each piece of console text. QEMU is gone when the body ends.
+    descriptors that QEMU inherits. ``saw`` is called with each piece of console text. ``there`` starts it on another
+    machine; its folder there is gone afterwards. QEMU is gone when the body ends.
 
     :raise LaunchError: if QEMU ends before it greets; carries its standard error and a line for a shell.
+    :raise HostLost: if the other machine is lost meanwhile.
     """
     async with AsyncExitStack() as stack:
         ours: dict[Stream, socket.socket] = {}
+        # The trace is long, nobody reads it live, and it counts its own lines: it goes to its file.
+        files: dict[Stream, Path] = {stream: folder / f"{stream}.log" for stream in streams if stream is Stream.TRACE}
+        by_hand = build(Wiring.terminal(tuple(streams)))
+        where = "" if there is None else f"\n# It ran on {there.host.name}."
+        (folder / "qemu.sh").write_text(
+            f"#!/bin/sh\n# The same machine, with its console on this terminal.{where}\n{by_hand.shell()}\n"
+        )
         with ExitStack() as theirs:  # QEMU's ends: closed here once it has them, so that its end is our end-of-file
-            child_fds: dict[Stream, int] = {}
-            # The trace is long, nobody reads it live, and it counts its own lines: QEMU writes it to its file.
-            files: dict[Stream, Path] = {
-                stream: folder / f"{stream}.log" for stream in streams if stream is Stream.TRACE
-            }
+            ends: dict[Stream, socket.socket] = {}
             for stream in streams:
-                if stream in files:
-                    continue
-                ours[stream], child = _pair(stack, theirs)
-                child_fds[stream] = child.fileno()
-            channel, monitor_child = _pair(stack, theirs)
-            command = build(Wiring.descriptors(child_fds, files, monitor_child.fileno()))
-            by_hand = build(Wiring.terminal(tuple(streams)))
-            (folder / "qemu.sh").write_text(
-                f"#!/bin/sh\n# The same machine, with its console on this terminal.\n{by_hand.shell()}\n"
-            )
+                if stream not in files:
+                    ours[stream], ends[stream] = _pair(stack, theirs)
+            channel, monitor_end = _pair(stack, theirs)
             started_s = monotonic_s()
-            process = await stack.enter_async_context(
-                start_process(command.argv, folder / "qemu.stderr", [*fds, *child_fds.values(), monitor_child.fileno()])
-            )
+            process: AnyQemu
+            stderr = folder / "qemu.stderr"
+            if there is None:
+                child_fds = {stream: end.fileno() for stream, end in ends.items()}
+                command = build(Wiring.descriptors(child_fds, files, monitor_end.fileno()))
+                inherited = [*fds, *child_fds.values(), monitor_end.fileno()]
+                process = await stack.enter_async_context(start_process(command.argv, stderr, inherited))
+            else:
+                command = build(wiring_there(there.folder, streams))
+                kept = theirs.pop_all()  # they are carried from here as long as QEMU runs, and closed with it
+                stack.callback(kept.close)
+                process = await stack.enter_async_context(
+                    start_process_there(
+                        there.host, command.argv, there.folder, stderr, monitor_end, ends, files, deadline
+                    )
+                )
 
         def now_s() -> float:
             return monotonic_s() - started_s

@@ -8,11 +8,12 @@ import signal
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Protocol
 
 from harness.clock import Deadline
 from harness.errors import HostError
 
-__all__ = ["QemuProcess", "describe_status", "start_process"]
+__all__ = ["AnyQemu", "QemuProcess", "describe_status", "start_process"]
 
 # setpriv asks the kernel to kill the child when the thread that started it dies (prctl(2) PR_SET_PDEATHSIG). A harness
 # killed before setpriv ran would be missed, so the shell then checks that its parent is still the harness.
@@ -29,8 +30,29 @@ def describe_status(status: int) -> str:
         return f"killed by signal {-status}"
 
 
+class AnyQemu(Protocol):
+    """Be a running QEMU, wherever it runs; on another machine each call may raise HostLost."""
+
+    @property
+    def pid(self) -> int:
+        """Return the process id on the machine that it runs on."""
+
+    @property
+    def status(self) -> int | None:
+        """Return how it ended, negative for a signal; None while it runs, and where nobody can know."""
+
+    async def wait(self) -> int:
+        """Wait until it has ended, and return how."""
+
+    async def end(self, deadline: Deadline) -> int:
+        """Let it end by itself until the deadline, then kill it; return how it ended."""
+
+    async def kill(self) -> int:
+        """Kill it now and reap it; return how it ended."""
+
+
 class QemuProcess:
-    """Be a running QEMU; made by :func:`start_process`."""
+    """Be a running QEMU on this machine; made by :func:`start_process`."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         """Take the child."""

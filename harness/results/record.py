@@ -11,7 +11,7 @@ from harness.checks.base import Status, Verdict
 from harness.classify.outcome import Outcome
 from harness.evidence.records import Loss, Mark, QemuEnd, StepFact
 
-__all__ = ["BootIdentity", "BootLine", "BootRecord", "RawSample", "boot_line_json", "boot_record_json"]
+__all__ = ["BootHost", "BootIdentity", "BootLine", "BootRecord", "RawSample", "boot_line_json", "boot_record_json"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,22 @@ class BootIdentity:
     file: str
     platform: str
     turn: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BootHost:
+    """Say where QEMU ran.
+
+    ``kind`` is local, ssh or virtual; ``kernel`` is ``uname -r`` there. ``clock_offset_s`` is how far its
+    CLOCK_MONOTONIC, which stamps traces, is ahead of ours, and may be off by ``clock_uncertainty_s``; None: unknown.
+    """
+
+    name: str
+    kind: str
+    kernel: str
+    cpu: str
+    clock_offset_s: float | None
+    clock_uncertainty_s: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +64,7 @@ class BootRecord:
     ``reports`` is how the payload reports (``ktap``, ``kvm-unit-tests``; None: it does not), ``report_stream`` the log
     that holds it. ``marks`` are the milestones that no console shows. ``received_bytes`` counts what arrived from each
     character device; a log that is shorter was cut. ``provenance`` maps a part (kernel, initramfs, QEMU) to its digest
-    or version.
+    or version. ``host`` is None in the records of harnesses that knew no host but the local one.
     """
 
     identity: BootIdentity
@@ -70,6 +86,7 @@ class BootRecord:
     qemu_end: QemuEnd | None
     received_bytes: Mapping[str, int]
     provenance: Mapping[str, str]
+    host: BootHost | None = None
 
 
 @dataclass(frozen=True, slots=True)

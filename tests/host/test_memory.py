@@ -181,9 +181,7 @@ def test_a_guest_that_would_not_fit_alone_is_unsupported_at_once(tmp_path: Path,
     if fits:
         assert asyncio.run(at_once(budget, guest))
     else:
-        with pytest.raises(
-            Unsupported, match=r"the guest needs .*, this machine has 384M.* \(a smaller machine\.memory\)"
-        ):
+        with pytest.raises(Unsupported, match=r"the guest needs .*, the host has 384M.* \(a smaller machine\.memory\)"):
             asyncio.run(at_once(budget, guest))
         assert time.monotonic() - begin_s < 0.2
 

@@ -1,21 +1,22 @@
-"""Talk to one command on the guest while it runs.
+"""Talk to one command behind SSH while it runs, on a guest or on a host.
 
 paramiko sets a pipe when data or the end has come, so the loop watches it like any socket. Hazards of paramiko that
 shape this file: a command that fills one stream while only the other is read blocks for ever (#1778), so both are
 drained as data comes; ``recv_exit_status()`` before draining hangs (#448), so it comes last. And paramiko builds a
 message under the channel's lock but sends it after: a message can so follow the CLOSE that its other thread sends, and
 dropbear ends the whole session at a message for a channel that is gone (src/common-channel.c, "Unknown channel").
-Hence no EOF is ever sent, and :meth:`~harness.guest.shell.GuestShell.run` bounds the input on the other side.
+Hence no EOF is ever sent, and whoever starts a command bounds its input on the
+other side (:mod:`harness.host.far_side`, :meth:`harness.guest.shell.GuestShell.run`).
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from harness.guest.ssh_errors import SshLost
+from harness.errors import HarnessError
 
 if TYPE_CHECKING:
     import paramiko
@@ -27,12 +28,14 @@ _SLICE_BYTES = 1 << 20
 
 
 class RemoteProcess:
-    """Be one running command: feed it, receive from it. Made by :meth:`GuestShell.process`."""
+    """Be one running command: feed it, receive from it; a context, for it watches the channel meanwhile."""
 
-    def __init__(self, channel: paramiko.Channel, command: str) -> None:
-        """Take a channel on which ``command`` was started."""
+    def __init__(
+        self, channel: paramiko.Channel, lost: Callable[[BaseException | None], HarnessError]
+    ) -> None:  # fmt: skip
+        """Take a channel on which a command was started, and what makes the error of a session that broke."""
         self._channel = channel
-        self._command = command
+        self._lost = lost
         self._loop = asyncio.get_running_loop()
         self._wake = asyncio.Event()
         self._reader: int | None = None
@@ -51,7 +54,7 @@ class RemoteProcess:
     async def receive(self) -> tuple[bytes, bytes] | None:
         """Return the next (stdout, stderr) bytes, one of them not empty; None at the end of both.
 
-        :raise SshLost: when the session broke.
+        :raise HarnessError: the one that was given, when the session broke.
         """
         while True:
             # Before the buffers are looked at: what comes in between sets it again.
@@ -71,7 +74,7 @@ class RemoteProcess:
     async def send(self, content: bytes) -> None:
         """Write to the command's standard input; what it no longer reads is dropped.
 
-        :raise SshLost: when the session broke.
+        :raise HarnessError: the one that was given, when the session broke.
         """
         if not content:
             return
@@ -96,7 +99,7 @@ class RemoteProcess:
     async def status(self) -> int | None:
         """Return the exit status once :meth:`receive` has returned None; None when a signal ended the command.
 
-        :raise SshLost: when the session breaks first.
+        :raise HarnessError: the one that was given, when the session breaks first.
         """
         status = self._channel.recv_exit_status() if self._channel.exit_status_ready() else None
         if status is None:
@@ -114,4 +117,4 @@ class RemoteProcess:
     def _check_alive(self) -> None:
         transport = self._channel.get_transport()
         if not transport.is_active() and self._channel.exit_status == -1:
-            raise SshLost(self._command, transport.get_exception())
+            raise self._lost(transport.get_exception())

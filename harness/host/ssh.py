@@ -1,0 +1,376 @@
+"""Be a machine behind SSH as a host: scripts, files and ports, over connections that are known to be its own.
+
+One connection is held by the watch, a script on the far side that owns the run's folder there and takes all of it away
+when the connection ends: after a run, after SIGKILL of the harness, after the network went. When the connection breaks,
+what runs on it is lost; the next script connects anew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import shlex
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from harness.clock import Deadline
+from harness.errors import HostError
+from harness.host.facts import ask_facts
+from harness.host.far_side import fed_script, kill_script, live_script, watch_script
+from harness.host.login import Line, Login
+from harness.host.protocol import Dialled, Finished, HostFacts, HostKind, HostLost
+from harness.host.remote_process import RemoteProcess
+from harness.host.ssh_port import SshPort
+from harness.host.ssh_process import SshProcess
+
+if TYPE_CHECKING:
+    import paramiko
+
+__all__ = ["SshHost", "open_ssh_host"]
+
+T = TypeVar("T")
+# sshd takes 10 sessions on a connection (sshd_config MaxSessions).
+_MOST_CHANNELS = 8
+# As large as it gets, so that a window message is rare; one that comes late ends a dropbear session (remote_process).
+_WINDOW_BYTES = 1 << 30
+# dropbear 2022.83 closes a new channel at once, before it carries a command, when another one ends at that moment (13
+# of 320 with 8 at a time). The command did not run then, so it may be tried again.
+_OPENINGS = 5
+_LOGIN_S = 30.0
+_SIGN_OF_LIFE_S = 20.0
+# The far side waits 3 s for scripts that clean up, and removes what it was given.
+_END_S = 10.0
+_EXPLAIN_S = 5.0
+
+
+@asynccontextmanager
+async def open_ssh_host(name: str, kind: HostKind, login: Login, deadline: Deadline) -> AsyncIterator[SshHost]:
+    """Yield the host that ``login`` leads to; nothing of ours is left on it afterwards.
+
+    :raise HostError: if it cannot be reached, if its key is not the known one, if it is no Linux.
+    """
+    host = SshHost(name, kind, login)
+    try:
+        async with deadline.limit():
+            await host.connect(deadline)
+        yield host
+    except TimeoutError as error:
+        if host.reached:
+            raise
+        raise HostError(f"host {name} cannot be reached: no answer in time") from error
+    finally:
+        await asyncio.shield(host.close())
+
+
+# One connection, and how many channels are open on it.
+@dataclass
+class _Pooled:
+    line: Line
+    used: int = 0
+
+    @property
+    def alive(self) -> bool:
+        return self.line.transport.is_active()
+
+
+# The connections since the last break, and the folder that lives with them.
+@dataclass
+class _Session:
+    lines: list[_Pooled]
+    stack: AsyncExitStack
+    picking: asyncio.Lock = field(default_factory=asyncio.Lock)
+    folder: str = ""
+    placed: dict[str, asyncio.Task[str]] = field(default_factory=dict)
+    # Channels that the far side has not closed yet; paramiko closes one that is collected, which dropbear cannot bear.
+    ending: list[paramiko.Channel] = field(default_factory=list)
+    living: asyncio.Task[None] | None = None
+
+    @property
+    def alive(self) -> bool:
+        return self.lines[0].alive and (self.living is None or not self.living.done())
+
+
+class SshHost:
+    """Run scripts on a machine behind SSH; made by :func:`open_ssh_host`."""
+
+    def __init__(self, name: str, kind: HostKind, login: Login) -> None:
+        """Take how records call it, how it came about, and what opens a connection."""
+        self._name = name
+        self._kind = kind
+        self._login = login
+        self._session: _Session | None = None
+        self._connecting = asyncio.Lock()
+        self._facts: HostFacts | None = None
+
+    @property
+    def name(self) -> str:
+        """Return its name in the inventory."""
+        return self._name
+
+    @property
+    def kind(self) -> HostKind:
+        """Return how it is reached."""
+        return self._kind
+
+    @property
+    def reached(self) -> bool:
+        """Tell whether it has ever answered."""
+        return self._facts is not None
+
+    @property
+    def facts(self) -> HostFacts:
+        """Return what it said of itself when it was last connected to."""
+        assert self._facts is not None  # open_ssh_host
+        return self._facts
+
+    async def connect(self, deadline: Deadline) -> None:
+        """Connect, make the run's folder, and ask what it is.
+
+        :raise HostError, HostLost: if that fails.
+        """
+        await self._live_session(deadline)
+
+    async def close(self) -> None:
+        """Take everything of ours away from the host, and end the connections."""
+        session, self._session = self._session, None
+        if session is not None:
+            await self._end(session)
+
+    async def run(self, script: str, deadline: Deadline, stdin: bytes = b"") -> Finished:
+        """Run a script to its end; see :class:`~harness.host.protocol.Host`."""
+        session = await self._live_session(deadline)
+        return await self._run(session, script, deadline, stdin)
+
+    @asynccontextmanager
+    async def open(self, script: str) -> AsyncIterator[SshProcess]:
+        """Start a script; see :class:`~harness.host.protocol.Host`."""
+        session = await self._live_session(Deadline.after(_LOGIN_S))
+        async with self._start(session, live_script(script, session.folder), _called(script), live=True) as process:
+            yield process
+
+    async def put(self, content: bytes | Path, deadline: Deadline) -> str:
+        """Copy a file there; see :class:`~harness.host.protocol.QemuHost`."""
+        session = await self._live_session(deadline)
+        data = content if isinstance(content, bytes) else await asyncio.to_thread(_read, content)
+        digest = await asyncio.to_thread(lambda: hashlib.sha256(data).hexdigest())
+        placed = session.placed.get(digest)
+        if placed is None or (placed.done() and (placed.cancelled() or placed.exception() is not None)):
+            path = f"{session.folder}/{digest[:32]}"
+            session.placed[digest] = asyncio.create_task(self._place(session, path, data, deadline))
+        return await asyncio.shield(session.placed[digest])
+
+    async def folder(self, deadline: Deadline) -> str:
+        """Return the run's folder there."""
+        return (await self._live_session(deadline)).folder
+
+    @asynccontextmanager
+    async def dial(self, port: int) -> AsyncIterator[Dialled]:
+        """Lead to a port there, by a connection of its own: what breaks it breaks nothing else."""
+        way = SshPort(self._name, self._login, Deadline.after(_LOGIN_S), port)
+        try:
+            yield way
+        finally:
+            await asyncio.shield(way.close())
+
+    async def explain(self, lost: HostLost) -> str:
+        """Connect once more, and compare the kernel's boot id."""
+        before = self.facts
+        try:
+            async with (deadline := Deadline.after(_EXPLAIN_S)).limit():
+                await self._live_session(deadline)
+        except (HostError, HostLost, TimeoutError) as error:
+            return f"{lost}; it cannot be reached again: {str(error) or 'no answer'}"
+        if self.facts.boot_id != before.boot_id:
+            return f"{lost}; the host was rebooted under us"
+        return f"{lost}; the host itself runs on, only the connection broke"
+
+    async def _live_session(self, deadline: Deadline) -> _Session:
+        async with self._connecting:
+            if self._session is not None and self._session.alive:
+                return self._session
+            broken, self._session = self._session, None
+            if broken is not None:
+                await self._end(broken)
+            line = await self._log_in(deadline)
+            session = _Session([_Pooled(line)], AsyncExitStack())
+            try:
+                await self._watch(session, deadline)
+                self._facts = await ask_facts(_Bound(self, session), deadline)
+            except BaseException:
+                await asyncio.shield(self._end(session))
+                raise
+            self._session = session
+            return session
+
+    async def _log_in(self, deadline: Deadline) -> Line:
+        task = asyncio.create_task(asyncio.to_thread(self._login, deadline))
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            # The thread cannot be stopped; what it still opens is closed.
+            task.add_done_callback(_close_late)
+            raise
+
+    # Starts the far side's watch, learns the folder, and lets a task show it that we live.
+    async def _watch(self, session: _Session, deadline: Deadline) -> None:
+        start = self._start(session, live_script(watch_script(), None), "watching it", live=True, end_s=_END_S)
+        process = await session.stack.enter_async_context(start)
+        said = b""
+        async with deadline.limit():
+            while not said.endswith(b"\n") and (piece := await process.receive()) is not None:
+                said += piece[0]
+                if piece[1]:
+                    raise HostError(f"host {self._name}: no folder can be made: {piece[1].decode(errors='replace')}")
+        session.folder = said.decode(errors="replace").strip()
+        if not session.folder.startswith("/"):
+            raise HostError(f"host {self._name} gave no folder, but {said[:200]!r}")
+        session.living = asyncio.create_task(_show_life(process))
+
+    async def _end(self, session: _Session) -> None:
+        if session.living is not None:
+            session.living.cancel()
+            await asyncio.gather(session.living, return_exceptions=True)
+        for task in session.placed.values():
+            task.cancel()
+        await asyncio.gather(*session.placed.values(), return_exceptions=True)
+        with suppress(HostLost):
+            await session.stack.aclose()
+        for pooled in session.lines:
+            await asyncio.to_thread(pooled.line.close)
+
+    async def _run(self, session: _Session, script: str, deadline: Deadline, stdin: bytes) -> Finished:
+        command = fed_script(script, session.folder, len(stdin))
+        out, err = bytearray(), bytearray()
+        async with (
+            deadline.limit(),
+            self._start(session, command, _called(script), live=False) as process,
+            process.fed(stdin),
+        ):
+            while (piece := await process.receive()) is not None:
+                out += piece[0]
+                err += piece[1]
+            return Finished(await process.status(), bytes(out), bytes(err))
+
+    async def _place(self, session: _Session, path: str, data: bytes, deadline: Deadline) -> str:
+        part, whole = shlex.quote(f"{path}.part"), shlex.quote(path)
+        done = await self._run(session, f"cat >{part} && mv {part} {whole}", deadline, data)
+        if done.status != 0:
+            said = done.stderr.decode(errors="replace").strip()
+            raise HostError(f"host {self._name}: {len(data)} bytes cannot be written into {session.folder}: {said}")
+        return path
+
+    @asynccontextmanager
+    async def _start(
+        self, session: _Session, command: str, doing: str, *, live: bool, end_s: float | None = None
+    ) -> AsyncIterator[SshProcess]:
+        import paramiko
+
+        pooled = await self._pick(session)
+        channels: list[paramiko.Channel] = []
+        left = False
+
+        def lost(cause: BaseException | None) -> HostLost:
+            return HostLost(self._name, doing, cause or "the connection ended")
+
+        def start() -> None:
+            for attempt in range(_OPENINGS):
+                try:
+                    channel = pooled.line.transport.open_session(window_size=_WINDOW_BYTES)
+                    # The host may answer only after the caller has given up.
+                    if left:
+                        session.ending.append(channel)
+                        return
+                    channel.exec_command(command)
+                except paramiko.SSHException:
+                    if attempt + 1 == _OPENINGS or not pooled.line.transport.is_active():
+                        raise
+                else:
+                    channels.append(channel)
+                    return
+
+        try:
+            await self._blocking(start, lost)
+            with RemoteProcess(channels[0], lost) as remote:
+                process = SshProcess(remote, live=live)
+                try:
+                    yield process
+                finally:
+                    await asyncio.shield(process.close(lambda job: self._kill(session, job), end_s))
+        finally:
+            left = True
+            pooled.used -= 1
+            # Never closed from here: the far side closes it when its command has ended, and paramiko answers.
+            session.ending = [one for one in (*session.ending, *channels) if not one.closed]
+
+    async def _kill(self, session: _Session, job: int) -> None:
+        with suppress(HostLost, TimeoutError):
+            await self._run(session, kill_script(job), Deadline.after(_END_S), b"")
+
+    # One at a time: a server takes few connections that have not logged in yet (sshd_config MaxStartups).
+    async def _pick(self, session: _Session) -> _Pooled:
+        async with session.picking:
+            pooled = next((one for one in session.lines if one.used < _MOST_CHANNELS and one.alive), None)
+            if pooled is None:
+                pooled = _Pooled(await self._log_in(Deadline.after(_LOGIN_S)))
+                session.lines.append(pooled)
+            pooled.used += 1
+            return pooled
+
+    async def _blocking(self, work: Callable[[], T], lost: Callable[[BaseException | None], HostLost]) -> T:
+        import paramiko
+
+        try:
+            return await asyncio.to_thread(work)
+        except (paramiko.SSHException, OSError, EOFError) as error:
+            raise lost(error) from error
+
+
+# A session that is not the host's yet, for what is asked while it is made.
+class _Bound:
+    def __init__(self, host: SshHost, session: _Session) -> None:
+        self.name, self.kind = host.name, host.kind
+        self._host, self._session = host, session
+
+    async def run(self, script: str, deadline: Deadline, stdin: bytes = b"") -> Finished:
+        return await self._host._run(self._session, script, deadline, stdin)
+
+    @asynccontextmanager
+    async def open(self, script: str) -> AsyncIterator[SshProcess]:
+        command = live_script(script, self._session.folder)
+        async with self._host._start(self._session, command, _called(script), live=True) as process:
+            yield process
+
+
+async def _show_life(process: SshProcess) -> None:
+    # Ends when the watch does, which is when the connection is lost or somebody has killed it.
+    with suppress(HostLost):
+        while True:
+            await process.send(b"alive\n")
+            with suppress(TimeoutError):
+                async with Deadline.after(_SIGN_OF_LIFE_S).limit():
+                    if await process.receive() is None:
+                        return
+
+
+def _close_late(task: asyncio.Task[Line]) -> None:
+    if not task.cancelled() and task.exception() is None:
+        task.result().close()
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise HostError(f"cannot read {path}: {error.strerror}") from error
+
+
+def _called(script: str) -> str:
+    # What an error calls a script: its first line, which names no secret, for those go by standard input. A comment
+    # there is its name.
+    line = script.strip().splitlines()[0] if script.strip() else "nothing"
+    if line.startswith("# "):
+        return f"running {line[2:]}"
+    return f"running {shlex.quote(line if len(line) <= 60 else line[:57] + '...')}"

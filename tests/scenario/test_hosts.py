@@ -1,0 +1,31 @@
+"""The file that names a lab's hosts."""
+
+import pytest
+
+from harness.errors import ScenarioError
+from harness.scenario.hosts import parse_hosts
+
+
+def test_an_entry_has_defaults_that_fit_a_lab() -> None:
+    (entry,) = parse_hosts("hosts:\n  a: {address: a.lab}\n", "hosts.yaml").values()
+    assert (entry.port, entry.user, entry.key, entry.known_hosts) == (22, "root", None, "~/.ssh/known_hosts")
+    assert (entry.qemu, entry.jump, entry.slots) == ("qemu-system-x86_64", (), None)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("hosts: [a]\n", "1:8: hosts must be a mapping of names to machines, not a list"),
+        ("host:\n  a: {address: x}\n", "1:1: unknown key 'host'; an inventory has one key, hosts"),
+        ("hosts:\n  a: b\n", "2:6: a host must be a mapping with address, not the text 'b'"),
+        ("hosts:\n  local: {address: x}\n", "2:3: local is built in"),
+        ("hosts:\n  a: {address: x, jump: [b]}\n", "there is no other host 'b'"),
+        ("hosts:\n  a: {address: x, jump: [a]}\n", "there is no other host 'a'"),
+        ("hosts:\n  a: {address: x, port: 0}\n", "2:25: "),
+        ("hosts:\n  a: {address: x, password: y}\n", "2:19: "),
+    ],
+)
+def test_what_is_wrong_has_its_place(text: str, problem: str) -> None:
+    with pytest.raises(ScenarioError) as raised:
+        parse_hosts(text, "hosts.yaml")
+    assert f"hosts.yaml:{problem}" in str(raised.value) or problem in str(raised.value)
