@@ -32,7 +32,7 @@ def report(
     ] = None,
     results: Results = Path("results"),
     html: Annotated[
-        bool, typer.Option("--html", help="One self-contained page: no script, no network (what is written by itself).")
+        bool, typer.Option("--html", help="One self-contained page: no script, no network (the default).")
     ] = False,
     junit: Annotated[bool, typer.Option("--junit", help="JUnit XML, with rates and grades as properties.")] = False,
     ktap: Annotated[bool, typer.Option("--ktap", help="KTAP, a test for each scenario and grade.")] = False,

@@ -59,7 +59,8 @@ class Failure:
 class Section:
     """Hold one scenario on one grade.
 
-    ``phases`` are (name, boots that reached it, durations), ``measured`` how many boots they speak of.
+    ``phases`` are (name, boots that reached it, durations), ``measured`` how many boots they speak of. ``unread``
+    boots were to be measured and have a record that cannot be read.
     """
 
     group: Group
@@ -72,6 +73,7 @@ class Section:
     measured: int
     failures: tuple[Failure, ...]
     made_of: tuple[tuple[str, tuple[str, ...]], ...]
+    unread: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,13 +103,14 @@ def gather(runs: Sequence[RecordedRun], baseline: Baseline | None) -> Night:
         raise InputError("no boot of these runs came to its end: nothing to report")
     by_name = {run.name: run for run in runs}
     measures = {run.name: dict(read_measures(run.run)) for run in runs}
-    _measure(groups, by_name, measures)
+    unread = _measure(groups, by_name, measures)
     comparison = None if baseline is None else compare_groups(baseline, groups, measures)
     sections = []
     examples = _MOST_EXAMPLES
     for group in groups:
         change = None if comparison is None else comparison.groups.get((group.scenario, group.grade))
         section = _section(group, change, by_name, measures, examples)
+        section = replace(section, unread=sum((boot.run, boot.line.folder) in unread for boot in group.boots))
         examples -= sum(failure.example is not None for failure in section.failures)
         sections.append(section)
     return Night(
@@ -122,13 +125,14 @@ def gather(runs: Sequence[RecordedRun], baseline: Baseline | None) -> Night:
 
 def _measure(
     groups: Sequence[Group], runs: Mapping[str, RecordedRun], measures: Mapping[str, dict[str, Measures]]
-) -> None:
-    # The worst boot of each variant first, then some of each group, evenly spread over the campaign.
+) -> set[tuple[str, str | None]]:
+    # Returns the boots, by run and folder, that are here and cannot be read. The worst boot of each variant first, then some of each group, evenly spread over the campaign.
     wanted = [_worst(boots) for group in groups for boots in list(group.by_variant().values())[:_MOST_VARIANTS]]
     for group in groups:
         step = max(1, len(group.boots) // _SAMPLE)
         wanted += group.boots[::step][:_SAMPLE]
     trace_bytes = _MOST_TRACE_BYTES
+    unread: set[tuple[str, str | None]] = set()
     for boot in wanted:
         folder = boot.line.folder
         if folder is None or folder in measures[boot.run]:
@@ -142,7 +146,9 @@ def _measure(
         try:
             measures[boot.run][folder] = measure_boot(run, folder)
         except (InputError, OSError):
-            continue  # its logs were deleted; what it was is in boots.jsonl
+            if (run.folder / folder).exists():
+                unread.add((boot.run, folder))
+    return unread
 
 
 def _worst(boots: Sequence[Boot]) -> Boot:

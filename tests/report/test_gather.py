@@ -82,3 +82,11 @@ def test_a_known_issue_excuses_as_far_as_it_was_accepted(tmp_path: Path, worse: 
     page = render_html(night)
     assert ("known issue cx16: 1 of 2 boots: more than" in page) is worse
     assert "FAIL</b>" in page or "✗</b> FAIL" in page  # the boot is shown as the failure that it is
+
+
+def test_a_record_of_another_version_is_said_to_be_unread(tmp_path: Path) -> None:
+    run = make_run(tmp_path, [boot_line(P), boot_line(P)])
+    (run.folder / "boots" / "0001" / "boot.json").write_text('{"of": "another version"}')
+    night = gather([read_run(run)], None)
+    assert (night.sections[0].unread, night.sections[0].measured) == (1, 1)
+    assert "1 records could not be read" in render_html(night)

@@ -84,11 +84,11 @@ def _require_honest(ps: list[float]) -> None:
 def test_a_real_change_is_mostly_found() -> None:
     generator = np.random.default_rng(9)
     found = 0
-    for _ in range(100):
+    for _ in range(40):
         nights = [(int(generator.binomial(60, rate)), 60) for rate in [0.01] * 8 + [0.12] * 4]
         change = rate_change(nights)
         found += change is not None and change.p < 0.05 and abs(change.index - 8) <= 1
-    assert found >= 85
+    assert found >= 34
 
 
 def test_fisher_agrees_with_scipy() -> None:
