@@ -13,7 +13,7 @@ from harness.clock import Deadline
 from harness.errors import InputError, Unsupported
 from harness.host.snp import SNP_SCRIPT, SnpFacts, parse_snp
 from harness.qemu.capabilities import Capabilities
-from harness.qemu.snp import FORM_OF_TODAY, Form, Launch, choose_form, require_launch
+from harness.qemu.snp import FORM_OF_TODAY, Form, Launch, choose_form, choose_plane, require_launch
 from harness.scenario.setting import Setting
 
 __all__ = [
@@ -68,6 +68,7 @@ def plan_launch(setting: Setting, capabilities: Capabilities, host: SnpFacts) ->
         _launch(setting, form, host.cbitpos),
         private_memory="memory-backend-memfd-private" in capabilities.types,
         nocc_object=setting.snp is None and "nocc" in capabilities.types,
+        device_plane=_plane(setting, known="device-plane" in capabilities.properties.get("q35", ())),
     )
     require_launch(launch, capabilities)
     return launch
@@ -89,6 +90,9 @@ def shown_setting(setting: Setting, host: SnpFacts) -> tuple[Setting, Launch | N
     """Return what to show of a setting that cannot run here, and a sentence for each thing that stands in."""
     notes = []
     svsm = setting.svsm
+    if setting.guest is not None:
+        # They are inside the initramfs, and this machine's kernel need not have them.
+        setting = replace(setting, guest=setting.guest.model_copy(update={"extra_modules": ()}))
     if svsm is not None and not svsm.igvm and not svsm.binary:
         notes.append(f"{_SHOWN_IGVM} stands in for the IGVM file (--set svsm.igvm=FILE)")
         setting = replace(setting, svsm=svsm.model_copy(update={"igvm": _SHOWN_IGVM}))
@@ -102,7 +106,13 @@ def shown_setting(setting: Setting, host: SnpFacts) -> tuple[Setting, Launch | N
         return shown, None, tuple(notes)
     form = _form_of_file(shown)
     launch = _launch(shown, form, host.cbitpos or _SHOWN_CBITPOS, read=False)
-    return shown, replace(launch, private_memory=form is Form.PFLASH), tuple(notes)
+    plane = _plane(shown, known=form is FORM_OF_TODAY)
+    return shown, replace(launch, private_memory=form is Form.PFLASH, device_plane=plane), tuple(notes)
+
+
+# Planes are VMPLs: without SNP there is none.
+def _plane(setting: Setting, *, known: bool) -> int | None:
+    return None if setting.snp is None else choose_plane(setting.svsm, setting.machine, known=known)
 
 
 def _form_of_file(setting: Setting) -> Form:

@@ -38,10 +38,15 @@ SSH = "ssh"
 
 # COCONUT-SVSM puts an optional "[task] " before each message (kernel/src/log_buffer.rs), so patterns do not anchor.
 MILESTONES: tuple[Milestone, ...] = (
-    _milestone("svsm", "console", rb"COCONUT Secure Virtual Machine Service Module"),
+    # Until May 2026 a second stage came before the SVSM itself.
+    _milestone("svsm-stage2", "console", rb"Stage 2 Loader"),
+    _milestone("svsm", "console", rb"COCONUT Secure Virtual Machine Service Module(?! \(SVSM\) Stage 2)"),
     _milestone("svsm-memory", "console", rb"Guest Memory Regions:"),
-    _milestone("svsm-smp", "console", rb"CPU \d+ is online"),
+    _milestone("svsm-smp", "console", rb"CPU \d+ is online|Brought \d+ AP\(s\) online"),
+    _milestone("svsm-firmware", "console", rb"FW Meta Data"),
+    _milestone("svsm-vtpm", "console", rb"VTPM: TPM 2\.0 Reference Implementation initialized"),
     _milestone("svsm-launch", "console", rb"Launching Firmware"),
+    _milestone("svsm-requests", "console", rb"Launching request-processing task on CPU"),
     # guest_payloads/vmpl_model/guest_boot.c: the first word of the guest's VMPL.
     _milestone("guest", "console", rb"svsm-harness: guest started\b"),
     # SeaBIOS src/bootsplash.c and qboot say their name on the debug console before anything else.

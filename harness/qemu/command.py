@@ -204,7 +204,7 @@ def _machine_words(machine: Machine, accel: Accel, launch: Launch | None) -> lis
     words = [machine.type, f"accel={accel}"]
     if launch is not None:
         words += launch_machine_words(launch)
-        if machine.irqchip is None and launch.svsm is not None and launch.svsm.device_plane is not None:
+        if machine.irqchip is None and launch.device_plane is not None:
             words.append("kernel-irqchip=split")  # KVM's own IOAPIC knows only plane 0
     if machine.irqchip is not None:
         if accel is not Accel.KVM:

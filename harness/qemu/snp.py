@@ -23,6 +23,7 @@ __all__ = [
     "Form",
     "Launch",
     "choose_form",
+    "choose_plane",
     "launch_cpu",
     "launch_machine_words",
     "launch_options",
@@ -72,7 +73,8 @@ class Launch:
     ``snp`` is None without SNP (nocc), ``svsm`` without an SVSM. ``cbitpos`` is CPUID 8000001F EBX[5:0] of the host,
     None without SNP. ``id_block`` and ``id_auth`` are base64. ``private_memory``: memory comes from
     memory-backend-memfd-private, as before QEMU 8.2. ``nocc_object``: QEMU wants an object to say that there is no
-    confidential computing (coconut's 9 and 10).
+    confidential computing (coconut's 9 and 10). ``device_plane`` is the plane that devices interrupt, None without
+    planes.
     """
 
     form: Form
@@ -83,6 +85,7 @@ class Launch:
     id_auth: str | None = None
     private_memory: bool = False
     nocc_object: bool = False
+    device_plane: int | None = None
 
     @property
     def encrypted(self) -> bool:
@@ -113,6 +116,17 @@ def choose_form(svsm: Svsm | None, capabilities: Capabilities) -> Form:
     raise Unsupported(
         f"QEMU {capabilities.version_text} takes no svsm.bin", "coconut's QEMU of 2023 does; newer ones take svsm.igvm"
     )
+
+
+def choose_plane(svsm: Svsm | None, machine: Machine, *, known: bool) -> int | None:
+    """Return the plane that devices interrupt; None: no planes. ``known``: this QEMU has planes."""
+    if svsm is None or svsm.device_plane is None:
+        return None
+    if isinstance(svsm.device_plane, int):
+        return svsm.device_plane
+    # Only the split form of the interrupt controllers goes with planes, and a scenario may be about another.
+    fits = svsm.form in ("auto", "igvm-cfg") and not svsm.binary and machine.irqchip in (None, "split")
+    return svsm.guest_vmpl if known and fits else None
 
 
 def require_launch(launch: Launch, capabilities: Capabilities) -> None:
@@ -163,8 +177,8 @@ def launch_machine_words(launch: Launch) -> tuple[str, ...]:
         words.append("kvm-type=protected")
     if launch.form is Form.IGVM_CFG:
         words.append(f"igvm-cfg={_IGVM}")
-    if svsm is not None and svsm.device_plane is not None:
-        words.append(f"device-plane={svsm.device_plane}")
+    if launch.device_plane is not None:
+        words.append(f"device-plane={launch.device_plane}")
     return tuple(words)
 
 

@@ -18,6 +18,7 @@ from harness.evidence.kut import parse_kut
 from harness.evidence.records import BootFacts, Chunk, ConsoleText, Loss, Mark, QmpEvent, Sample
 from harness.evidence.startup import MILESTONES, find_marks
 from harness.evidence.subresults import Report
+from harness.evidence.svsm_tests import parse_svsm_tests
 from harness.evidence.trace import TraceFacts, read_trace
 from harness.results.record import BootRecord, RawSample
 from harness.results.vitals import read_vitals
@@ -155,6 +156,8 @@ def _report(folder: Path, record: BootRecord) -> Report | None:
     blocks = read_blocks(path) if path.exists() else iter(())
     end = record.qemu_end
     status = end.status if end is not None and not end.asked else None
+    if record.reports == "svsm-tests":
+        return parse_svsm_tests(blocks, status)
     return parse_ktap(blocks) if record.reports == "ktap" else parse_kut(blocks, status)
 
 

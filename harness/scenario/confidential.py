@@ -136,6 +136,13 @@ class Snp(Model):
         return self
 
 
+def _plane(value: object) -> object:
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    if value in ("auto", None) or (whole and value in range(4)):
+        return value
+    raise ValueError(f"{value!r} is no plane: 0 to 3, auto or null")
+
+
 class Svsm(Model):
     """Describe the SVSM at VMPL0, and where its guest runs."""
 
@@ -153,12 +160,10 @@ class Svsm(Model):
     guest_vmpl: int = Field(
         default=2, ge=1, le=3, description="VMPL at which the SVSM runs its guest: 2 for COCONUT, 1 for linux-svsm."
     )
-    device_plane: int | None = Field(
-        default=None,
-        ge=0,
-        le=3,
-        description="Plane that devices interrupt, on kernels with planes; normally guest_vmpl. Left out: the QEMU "
-        "and kernel have no planes.",
+    device_plane: Annotated[int | Literal["auto"] | None, BeforeValidator(_plane)] = Field(
+        default="auto",
+        description="Plane that devices interrupt, 0 to 3. auto: guest_vmpl where this QEMU knows planes, as COCONUT's "
+        "launch_guest.sh does it; null: do without planes.",
     )
     restricted_injection: bool | None = Field(
         default=None,
@@ -175,6 +180,6 @@ class Svsm(Model):
             raise ValueError(f"the form {self.form} takes binary, not igvm")
         if self.binary and self.form in ("igvm-cfg", "igvm-file"):
             raise ValueError(f"the form {self.form} takes igvm, not binary")
-        if self.device_plane is not None and (self.form not in ("auto", "igvm-cfg") or self.binary):
+        if isinstance(self.device_plane, int) and (self.form not in ("auto", "igvm-cfg") or self.binary):
             raise ValueError("device_plane needs the form igvm-cfg: no QEMU with another form knows planes")
         return self

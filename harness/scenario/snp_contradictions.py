@@ -65,7 +65,7 @@ def _machine(machine: Machine, snp: Snp | None, svsm: Svsm | None) -> Iterator[_
         yield ("machine", "type"), f"SNP guests and SVSMs start on q35, not on {machine.type}"
     if snp is not None and machine.irqchip == "off":
         yield ("machine", "irqchip"), "SNP needs the interrupt controllers in KVM: irqchip on or split"
-    planes = svsm is not None and svsm.device_plane is not None
+    planes = svsm is not None and isinstance(svsm.device_plane, int)
     if planes and machine.irqchip not in ("split", None):
         yield (
             ("machine", "irqchip"),

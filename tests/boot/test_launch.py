@@ -117,5 +117,10 @@ def test_what_cannot_run_here_is_shown_and_says_what_stands_in(
     assert len(said) == len(notes) and all(note in line for note, line in zip(notes, said, strict=True))
 
 
+def test_modules_that_only_the_hosts_kernel_has_are_no_part_of_what_is_shown() -> None:
+    shown, _, _ = shown_setting(replace(SNP, guest=Guest(extra_modules=("tpm_svsm",))), READY)
+    assert shown.guest == Guest()
+
+
 def test_a_plain_guest_is_shown_as_it_is() -> None:
     assert shown_setting(PLAIN, LAPTOP) == (PLAIN, None, ())

@@ -9,11 +9,15 @@ from harness.evidence.records import Chunk, Mark
 from harness.evidence.startup import MILESTONES, Phase, find_marks, phases, time_of
 
 _BOOT = (
+    b"[Stage2] COCONUT Secure Virtual Machine Service Module (SVSM) Stage 2 Loader\r\n"
     b"[SVSM] COCONUT Secure Virtual Machine Service Module\r\n"
     b"[main] INFO: Guest Memory Regions:\r\n"
     b"[SVSM] CPU 1 is online\r\n"
     b"[SVSM] CPU 2 is online\r\n"
+    b"[SVSM] FW Meta Data\r\n"
+    b"[SVSM] VTPM: TPM 2.0 Reference Implementation initialized\r\n"
     b"[SVSM] Launching Firmware\r\n"
+    b"[SVSM] Launching request-processing task on CPU 0\r\n"
     b"svsm-harness: guest started at VMPL2\r\n"
     b"[    0.000000] Linux version 6.12.0\r\n"
     b"[    2.0] svsm-harness: init\r\n"
@@ -41,15 +45,19 @@ def test_a_byte_that_never_arrived_has_no_time() -> None:
 def test_every_milestone_of_the_console_is_seen_when_its_line_came() -> None:
     marks = find_marks("console", _BOOT, _line_chunks(_BOOT))
     assert [(mark.milestone, mark.at_s) for mark in marks] == [
-        ("svsm", 1.0),
-        ("svsm-memory", 2.0),
-        ("svsm-smp", 3.0),  # the first CPU that is online, not the last
-        ("svsm-launch", 5.0),
-        ("guest", 6.0),
-        ("kernel", 7.0),
-        ("init", 8.0),
-        ("network", 9.0),
-        ("ready", 10.0),
+        ("svsm-stage2", 1.0),
+        ("svsm", 2.0),
+        ("svsm-memory", 3.0),
+        ("svsm-smp", 4.0),  # the first CPU that is online, not the last
+        ("svsm-firmware", 6.0),
+        ("svsm-vtpm", 7.0),
+        ("svsm-launch", 8.0),
+        ("svsm-requests", 9.0),
+        ("guest", 10.0),
+        ("kernel", 11.0),
+        ("init", 12.0),
+        ("network", 13.0),
+        ("ready", 14.0),
     ]
 
 

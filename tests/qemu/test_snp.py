@@ -14,7 +14,7 @@ from harness.errors import Unsupported
 from harness.qemu.capabilities import Capabilities, probe_capabilities
 from harness.qemu.command import Accel, Guest, QemuCommand, Wiring, build_command, streams_of
 from harness.qemu.disk import Disk
-from harness.qemu.snp import Form, Launch, choose_form, launch_cpu, require_launch
+from harness.qemu.snp import Form, Launch, choose_form, choose_plane, launch_cpu, require_launch
 from harness.scenario.confidential import Snp, SnpPolicy, Svsm
 from harness.scenario.model import Machine, Payload, Pflash
 
@@ -59,7 +59,7 @@ CASES = {
     ),
     "svsm-igvm-cfg": Case(_snp(), {"vcpus": 8, "memory": "8G"}),
     "svsm-planes": Case(
-        _snp(svsm=Svsm(igvm="coconut-qemu.igvm", device_plane=2)),
+        _snp(device_plane=2),
         {"vcpus": 8, "memory": "8G"},
         Guest(None, "", None, True, Disk("guest.qcow2", "qcow2", "/proc/self/fd/9")),
     ),
@@ -202,6 +202,26 @@ def _without(*types: str) -> Capabilities:
 )
 def test_the_newest_form_that_this_qemu_has_is_taken(svsm: Svsm | None, capabilities: Capabilities, form: Form) -> None:
     assert choose_form(svsm, capabilities) is form
+
+
+@pytest.mark.parametrize(
+    ("svsm", "irqchip", "known", "plane"),
+    [
+        (None, None, True, None),
+        (IGVM, None, True, 2),
+        (IGVM, "split", True, 2),
+        (IGVM, "on", True, None),
+        (IGVM, None, False, None),
+        (Svsm(igvm="x", guest_vmpl=1), None, True, 1),
+        (Svsm(igvm="x", device_plane=3), None, False, 3),
+        (Svsm(igvm="x", device_plane=None), None, True, None),
+        (Svsm(igvm="x", form="igvm-file"), None, True, None),
+    ],
+)
+def test_devices_interrupt_the_guests_plane_where_qemu_knows_planes(
+    svsm: Svsm | None, irqchip: str | None, known: bool, plane: int | None
+) -> None:
+    assert choose_plane(svsm, Machine.model_validate({"irqchip": irqchip}), known=known) == plane
 
 
 @pytest.mark.parametrize(

@@ -65,7 +65,7 @@ def test_what_cannot_be_is_refused_where_it_stands(text: str, expected: str) -> 
         ("svsm: {binary: a, form: igvm-cfg}", "svsm: the form igvm-cfg takes igvm, not binary"),
         ("svsm: {igvm: a, form: igvm-file, device_plane: 2}", "svsm: device_plane needs the form igvm-cfg"),
         ("svsm: {guest_vmpl: 0}", "svsm.guest_vmpl must be at least 1, not 0"),
-        ("svsm: {device_plane: 4}", "svsm.device_plane must be at most 3, not 4"),
+        ("svsm: {device_plane: 4}", "svsm.device_plane: 4 is no plane: 0 to 3, auto or null"),
     ],
 )
 def test_an_svsm_is_given_in_one_form(text: str, expected: str) -> None:
