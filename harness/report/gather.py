@@ -126,7 +126,8 @@ def gather(runs: Sequence[RecordedRun], baseline: Baseline | None) -> Night:
 def _measure(
     groups: Sequence[Group], runs: Mapping[str, RecordedRun], measures: Mapping[str, dict[str, Measures]]
 ) -> set[tuple[str, str | None]]:
-    # Returns the boots, by run and folder, that are here and cannot be read. The worst boot of each variant first, then some of each group, evenly spread over the campaign.
+    # Returns the boots, by run and folder, that are here and cannot be read. Measured is the worst boot of each variant
+    # first, then some of each group, evenly spread over the campaign.
     wanted = [_worst(boots) for group in groups for boots in list(group.by_variant().values())[:_MOST_VARIANTS]]
     for group in groups:
         step = max(1, len(group.boots) // _SAMPLE)
