@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from harness.boot.host_watch import HostWatch
 from harness.boot.recorder import Recorder
 from harness.boot.vitals import Observer
 from harness.clock import Deadline
@@ -40,7 +41,7 @@ class BootContext:
     """Be the running boot; ``shell`` and ``sampler`` are None until the guest answered, and for guests without SSH.
 
     ``image`` is what was booted; ``release`` is the kernel's, empty for a payload. ``recorder`` is None where none runs
-    (or not yet).
+    (or not yet), ``host_watch`` for a guest without KVM.
     """
 
     machine: VirtualMachine
@@ -50,6 +51,7 @@ class BootContext:
     image: Path | None = None
     release: str = ""
     recorder: Recorder | None = None
+    host_watch: HostWatch | None = None
     shell: GuestShell | None = None
     sampler: Sampler | None = None
     marks: list[Mark] = field(default_factory=list)

@@ -11,6 +11,7 @@ from pathlib import Path
 from harness.boot.collect import collect_state, write_observations
 from harness.boot.context import BootContext, Progress, Report
 from harness.boot.disturbance import Disturbance, disturb
+from harness.boot.host_watch import watch_host
 from harness.boot.live import Follower
 from harness.boot.load import Load, prepare_load
 from harness.boot.ready import until_gone, until_payload_done, until_ready
@@ -141,8 +142,26 @@ async def run_boot(plan: PlannedBoot, site: Site, folder: Path, report: Report, 
         # Switched off only to see what it costs (ci/bench recorder).
         wanted = site.environment.get("SVSM_HARNESS_RECORDER") != "off"
         async with recording(observer if wanted else None) as context.recorder:
+            if plan.accel is Accel.KVM:
+                watching = watch_host(
+                    site.host,
+                    machine,
+                    setting,
+                    folder,
+                    site.cache,
+                    context.losses,
+                    clock.offset_s,
+                    site.surveys,
+                    deadline,
+                )
+                context.host_watch = await stack.enter_async_context(watching)
             end = await _live(context, plan, load, deadline, follower, stay)
         write_observations(context)
+        if context.host_watch is not None and end is not None:
+            try:
+                await context.host_watch.end(f"{folder.parent.parent.name}/{folder.name}")
+            except HostLost as lost:
+                await _note_lost(context, lost)
         if context.recorder is not None:
             context.recorder.write(folder, machine.now_s())
     return BootRecord(
@@ -164,7 +183,11 @@ async def run_boot(plan: PlannedBoot, site: Site, folder: Path, report: Report, 
         gave_up_why=context.gave_up_why,
         qemu_end=end,
         received_bytes={stream: console.total_bytes for stream, console in machine.consoles.items()},
-        provenance={"qemu binary": site.capabilities.binary, **load.provenance},
+        provenance={
+            "qemu binary": site.capabilities.binary,
+            **load.provenance,
+            **(context.host_watch.provenance if context.host_watch is not None else {}),
+        },
         host=BootHost(
             site.host.name,
             site.host.kind,
@@ -217,6 +240,8 @@ async def _live(
         gone.cancel()
         await asyncio.gather(gone, return_exceptions=True)
     ended_by_itself = machine.process.status is not None
+    if context.host_watch is not None and not ended_by_itself:
+        await context.host_watch.sample(["end"], outer)
     try:
         return QemuEnd(await machine.quit(), asked=not ended_by_itself)
     except HostLost as lost:
@@ -253,12 +278,21 @@ async def _carry_out(
     context: BootContext, setting: Setting, deadline: Deadline, gone: asyncio.Task[str], follower: Follower
 ) -> None:
     samples = context.sampler is not None and _needs_samples(setting)
+    watch = context.host_watch
+    if watch is not None:
+        await watch.sample(["ready"], deadline)
     before = ["ready"]
     for index, step in enumerate(setting.steps):
         if samples and not await _sample(context, [*before, f"before {step.name}"], deadline):
             return
         follower.note(f"step {step.name}")
+        if watch is not None:
+            await watch.sample([f"before {step.name}"], deadline)
+            await watch.mark(step.name, "begin", deadline)
         fact = await run_step(step, index, context, deadline, gone)
+        if watch is not None:
+            await watch.mark(step.name, "end", deadline)
+            await watch.sample([f"after {step.name}"], deadline)
         context.steps.append(fact)
         if fact.status is not StepStatus.DONE:
             break

@@ -22,6 +22,7 @@ from harness.host.protocol import QemuHost
 from harness.qemu.capabilities import Capabilities, find_qemu, probe_capabilities
 from harness.qemu.capabilities_there import probe_capabilities_there
 from harness.scenario.model import Guest
+from harness.tracing.survey import Surveys
 
 __all__ = ["Site", "open_site", "site_of"]
 
@@ -31,6 +32,7 @@ class Site:
     """Be what boots need: the host that they run on, and this machine's cache.
 
     ``slots`` is how many boots the host's inventory entry allows at a time; None: one for each of its CPUs.
+    ``surveys`` keeps what the host was found to trace.
     """
 
     capabilities: Capabilities
@@ -39,6 +41,7 @@ class Site:
     environment: Mapping[str, str]
     host: QemuHost = field(default_factory=LocalHost)
     slots: int | None = None
+    surveys: Surveys = field(default_factory=Surveys)
 
     @property
     def parallel(self) -> int:

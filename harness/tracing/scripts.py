@@ -162,7 +162,6 @@ while read -r command rest; do
       echo "hist: $event"; cat "events/${event%%:*}/${event#*:}/hist"
     done >&2
     answer ok ;;
-  quit) break ;;
   esac
 done
 clean
@@ -173,8 +172,8 @@ def hold_script(recording: Recording) -> str:
     """Return a script that makes an instance, records until its standard input ends, and then removes it.
 
     Standard output is the trace as ``trace_pipe`` prints it. The start, and the commands ``mark TEXT`` and ``stop`` on
-    standard input, are answered on standard error, last by ``#TOKEN ok`` or ``#TOKEN error WHY``; ``quit`` ends it as
-    the end of its input does. What stays behind of a shell that was killed is removed by the next one on the host.
+    standard input, are answered on standard error, last by ``#TOKEN ok`` or ``#TOKEN error WHY``. The last line of the
+    trace is the mark ``step=trace end``. What stays behind of a shell that was killed is removed by the next one.
     """
     values = {
         "token": recording.token,

@@ -25,6 +25,8 @@ from harness.tracing.survey import HostSurvey
 
 __all__ = ["LiveTrace", "TraceEnd", "TraceLost", "record_trace"]
 
+# The line that the script writes last (harness.tracing.scripts).
+_END_MARK = b": step=trace end\n"
 # The longest answer is two figures of each CPU and thread; more than this is no answer.
 _ANSWER_BYTES = 4 << 20
 
@@ -52,6 +54,8 @@ class LiveTrace:
         self._sink = sink
         self._said = b""
         self._answers: asyncio.Queue[tuple[str, str] | None] = asyncio.Queue()
+        self._whole = asyncio.Event()
+        self._last = b""
         self.received_bytes = 0
 
     async def mark(self, text: str, deadline: Deadline) -> None:
@@ -65,14 +69,16 @@ class LiveTrace:
     async def stop(self, deadline: Deadline) -> TraceEnd:
         """Stop tracing, and return when all of the trace has gone to the sink.
 
+        The script stays: a channel that ends while its last data is on the way can take its SSH session along
+        (:mod:`harness.host.remote_process`).
+
         :raise TraceLost: if it does not end by the deadline.
         """
-        await self._process.send(b"stop\nquit\n")
+        await self._process.send(b"stop\n")
         said = await self.answer("stop", deadline)
         try:
             async with deadline.limit():
-                while await self._answers.get() is not None:
-                    pass
+                await self._whole.wait()
         except TimeoutError:
             raise TraceLost(f"the trace of host {self._host} did not come to its end in time") from None
         return TraceEnd(parse_buffers(said), parse_counts(said))
@@ -102,6 +108,9 @@ class LiveTrace:
                 if trace:
                     self.received_bytes += len(trace)
                     self._sink(trace)
+                    self._last = (self._last + trace)[-len(_END_MARK) :]
+                    if self._last == _END_MARK:
+                        self._whole.set()
                 if said:
                     self._hear(said)
         finally:

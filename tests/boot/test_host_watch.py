@@ -31,7 +31,10 @@ from harness.scenario.trace import Trace
 from harness.tracing.survey import Surveys
 
 EXITS = KvmEventsCheck(event="kvm_exit", count=1)
-LINE = b" CPU 0/KVM-1  [000] ..... 1.000000: kvm_exit: vcpu 0\n"
+LINE = (
+    b" CPU 0/KVM-1  [000] ..... 1.000000: kvm_exit: vcpu 0\n"
+    b" sh-1  [000] ..... 2.000000: tracing_mark_write: step=trace end\n"
+)
 
 
 @dataclass

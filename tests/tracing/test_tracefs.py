@@ -179,7 +179,9 @@ class TestFolder:
     """What the scripts write, in a folder in place of tracefs."""
 
     def record(self, root: Path, threads: list[int] | None = None) -> tuple[bytes, TraceEnd]:
-        (root / "trace").write_bytes(b" x-1 [000] ..... 1.000000: kvm_exit: vcpu 0\n")
+        (root / "trace").write_bytes(
+            b" x-1 [000] ..... 1.000000: kvm_exit: vcpu 0\n sh-1 [000] ..... 2.000000: tracing_mark_write: step=trace end\n"
+        )
 
         async def run() -> tuple[bytes, TraceEnd]:
             host, trace = LocalHost(), bytearray()
