@@ -14,6 +14,7 @@ from harness.boot.disturbance import Disturbance, disturb
 from harness.boot.host_watch import watch_host
 from harness.boot.live import Follower
 from harness.boot.load import Load, prepare_load
+from harness.boot.perturb import perturbing
 from harness.boot.ready import until_gone, until_payload_done, until_ready
 from harness.boot.recorder import recording
 from harness.boot.site import Site
@@ -26,6 +27,7 @@ from harness.evidence.records import HOST, Loss, QemuEnd, StepFact, StepStatus
 from harness.guest.ssh import SshError
 from harness.host.clock_offset import measure_offset
 from harness.host.protocol import HostKind, HostLost
+from harness.host.memory import MemoryBudget
 from harness.qemu.command import Accel, QemuCommand, Stream, Wiring, build_command, streams_of
 from harness.qemu.command import Guest as Loaded
 from harness.qemu.monitor import MonitorLost
@@ -155,7 +157,7 @@ async def run_boot(plan: PlannedBoot, site: Site, folder: Path, report: Report, 
                     deadline,
                 )
                 context.host_watch = await stack.enter_async_context(watching)
-            end = await _live(context, plan, load, deadline, follower, stay)
+            end = await _live(context, plan, load, deadline, follower, stay, site.memory)
         write_observations(context)
         if context.host_watch is not None and end is not None:
             try:
@@ -206,6 +208,7 @@ async def _live(
     outer: Deadline,
     follower: Follower,
     stay: Stay | None,
+    memory: MemoryBudget,
 ) -> QemuEnd | None:
     # From the first guest instruction to the end of QEMU; None: the host was lost, and nobody can know.
     machine = context.machine
@@ -215,6 +218,8 @@ async def _live(
     try:
         async with AsyncExitStack() as stack:
             disturbed = plan.disturbance
+            perturb = plan.setting.perturb
+            await stack.enter_async_context(perturbing(perturb, machine, memory, context.folder, context.losses))
             if disturbed is None or disturbed.start:
                 await machine.start(deadline)
             course = _course(context, plan, load, deadline, gone, follower, stack)

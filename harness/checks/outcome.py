@@ -19,7 +19,7 @@ class OutcomeCheck(Check):
     """Expect how the boot ends; without this entry, every boot must end as ready."""
 
     key: ClassVar[str] = "outcome"
-    rests_on: ClassVar[frozenset[str]] = frozenset({"console", "qmp"})
+    rests_on: ClassVar[frozenset[str]] = frozenset({"console", "qmp", "perturb"})
     scalar_field: ClassVar[str | None] = "kind"
     kind: OutcomeKind = Field(default=OutcomeKind.READY, strict=False, description="How the boot must end.")
     phase: str | None = Field(default=None, description="The last milestone that it must have reached.")
@@ -27,8 +27,9 @@ class OutcomeCheck(Check):
     def judge(self, evidence: Evidence) -> Verdict:
         """Judge also in spite of a loss, where nothing that was lost could change the answer.
 
-        A cut console can hide a crash or a milestone, a cut journal of QMP the guest's shutdown. A crash that was found
-        is proven, and so is that a guest did not end as ready.
+        A cut console can hide a crash or a milestone, a cut journal of QMP the guest's shutdown; a boot that was not
+        perturbed as it should have been is another boot. A crash that was found is proven, and so is that a guest did
+        not end as ready.
         """
         verdict = self.find(evidence)
         not_ready = self.kind is OutcomeKind.READY and verdict.status is Status.FAIL

@@ -19,7 +19,7 @@ from harness.catalogue import find_files, load_files, parse_set, select_variants
 from harness.cli.boots_loop import Ongoing, carry_out
 from harness.cli.compare_text import document, kinds_rows, notes, sentences, status_of_all, times_rows
 from harness.cli.exit_status import ExitStatus
-from harness.cli.options import Format, Only, Results, SetValues
+from harness.cli.options import Format, Only, PerturbValues, Results, SetValues, set_values_and
 from harness.cli.stability_live import watch_campaign
 from harness.cli.table import columns, terminal_width
 from harness.compare.arms import Arm, planned_arms, recorded_arms
@@ -68,6 +68,7 @@ def compare(
     platform: Annotated[
         Platform | None, typer.Option("--platform", help="Run on this grade only; without it, on the best there is.")
     ] = None,
+    perturb: PerturbValues = None,
     set_values: SetValues = None,
     only: Only = None,
     results: Results = Path("results"),
@@ -103,7 +104,7 @@ def compare(
             raise InputError(f"one scenario is compared in several settings; {scenario} has {len(scenarios)}")
         return select_variants(scenarios, only or [])
 
-    arms = load_arms(settings, parse_set(set_values), load)
+    arms = load_arms(settings, parse_set(set_values_and(perturb, set_values)), load)
     raise typer.Exit(
         _carry_out(lambda site: _begun(settings, arms, platform, boots, sure, results, site), parallel, output)
     )

@@ -10,7 +10,18 @@ import typer
 
 from harness.errors import InputError
 
-__all__ = ["DEFAULT_SCENARIOS", "Format", "HostName", "Only", "Paths", "Results", "SetValues", "paths_or_default"]
+__all__ = [
+    "DEFAULT_SCENARIOS",
+    "Format",
+    "HostName",
+    "Only",
+    "Paths",
+    "PerturbValues",
+    "Results",
+    "SetValues",
+    "paths_or_default",
+    "set_values_and",
+]
 
 DEFAULT_SCENARIOS = Path("scenarios")
 
@@ -26,6 +37,16 @@ SetValues = Annotated[
         "--set",
         metavar="KEY=VALUE",
         help="Give a variable, pin an axis of the matrix, or replace a key: --set vcpus=2 --set machine.cpu=max",
+        show_default=False,
+    ),
+]
+PerturbValues = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--perturb",
+        metavar="KEY=VALUE",
+        help="Perturb every start: cpus=1, pause=20ms, pause_every=100ms, memory=512M, device=…, seed=2; as --set "
+        "perturb.KEY=VALUE.",
         show_default=False,
     ),
 ]
@@ -45,6 +66,11 @@ HostName = Annotated[
 ]
 Results = Annotated[Path, typer.Option("--results", metavar="DIR", help="Folder that keeps the records of all runs.")]
 Format = Annotated[Literal["text", "json"], typer.Option("--format", help="For people, or one JSON document.")]
+
+
+def set_values_and(perturb: Sequence[str] | None, set_values: Sequence[str] | None) -> list[str]:
+    """Return the ``--set`` options, with those that the ``--perturb`` options stand for."""
+    return [*(f"perturb.{value}" for value in perturb or ()), *(set_values or ())]
 
 
 def paths_or_default(paths: Sequence[Path] | None) -> Sequence[Path]:

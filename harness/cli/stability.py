@@ -23,7 +23,7 @@ from harness.cli.boots_loop import Ongoing, carry_out
 from harness.cli.exit_status import ExitStatus
 from harness.cli.keep import Keep
 from harness.cli.known import Known, find_known
-from harness.cli.options import Format, Only, Results, SetValues
+from harness.cli.options import Format, Only, PerturbValues, Results, SetValues, set_values_and
 from harness.cli.stability_live import watch_campaign
 from harness.cli.stability_text import (
     answer_sentence,
@@ -87,6 +87,7 @@ def stability(
         Platform | None, typer.Option("--platform", help="Run on this grade only; without it, on the best there is.")
     ] = None,
     known: Known = None,
+    perturb: PerturbValues = None,
     set_values: SetValues = None,
     only: Only = None,
     results: Results = Path("results"),
@@ -114,7 +115,7 @@ def stability(
         )
     if scenario is None:
         raise InputError("name a scenario: svsm-harness stability SCENARIO --boots N; or --resume RUN")
-    scenarios = load_files(find_files([scenario]), parse_set(set_values), os.environ)
+    scenarios = load_files(find_files([scenario]), parse_set(set_values_and(perturb, set_values)), os.environ)
     if len(scenarios) > 1:
         names = ", ".join(found.file for found in scenarios[:3])
         raise InputError(f"a campaign measures one scenario; {scenario} has {len(scenarios)}: {names}, …")

@@ -101,7 +101,8 @@ def answer_sentence(account: Account) -> str:
             rule = f"sequential, decided by boot {account.decided[1]}; valid although the boots were watched"
         return f"the failure rate is {side} {exact_rate(limit)} with {confidence} confidence ({rule})"
     said = f"{_boots(account.counted)} show neither a failure rate below {exact_rate(limit)} nor one above it"
-    if account.lost and fixed_answer(account.bad, account.good + account.known, 0, limit, goal.confidence) is not Answer.UNDECIDED:
+    not_bad = account.good + account.known
+    if account.lost and fixed_answer(account.bad, not_bad, 0, limit, goal.confidence) is not Answer.UNDECIDED:
         return f"{said}: those that told nothing could tip it"
     return f"{said}, with {confidence} confidence"
 

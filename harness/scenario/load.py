@@ -17,6 +17,7 @@ from harness.scenario.expectation import Expectation
 from harness.scenario.merge import merge, put
 from harness.scenario.model import Guest, Machine, Payload, Platform, Stability
 from harness.scenario.nodes import MappingNode, Mark, Node, ScalarNode, describe, locate
+from harness.scenario.perturb import Perturb
 from harness.scenario.resolve import absent, resolve
 from harness.scenario.scalars import guess
 from harness.scenario.setting import Scenario, Setting, Variant
@@ -33,8 +34,8 @@ __all__ = ["KEYS", "OVERRIDABLE", "Head", "load_scenario"]
 #: What a platform may say differently.
 OVERRIDABLE = ("machine", "guest", "payload", "snp", "svsm", "trace", "steps", "expect", "timeout")
 #: Every key of a scenario, in the order in which a reader wants them.
-KEYS = ("name", "about", "tags", "vars", "matrix", "platforms", *OVERRIDABLE, "stability")
-_RESOLVED = (*OVERRIDABLE, "stability")
+KEYS = ("name", "about", "tags", "vars", "matrix", "platforms", *OVERRIDABLE, "perturb", "stability")
+_RESOLVED = (*OVERRIDABLE, "perturb", "stability")
 _SECTION_MODELS: Mapping[str, type[Model]] = {
     "machine": Machine,
     "guest": Guest,
@@ -42,6 +43,7 @@ _SECTION_MODELS: Mapping[str, type[Model]] = {
     "snp": Snp,
     "svsm": Svsm,
     "trace": Trace,
+    "perturb": Perturb,
     "stability": Stability,
 }
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
@@ -317,4 +319,4 @@ def _has_section(tree: MappingNode, path: tuple[str, ...]) -> bool:
     section = path[0]
     if section == "guest":
         return absent(tree.get("payload"))
-    return section in ("machine", "timeout") or not absent(tree.get(section))
+    return section in ("machine", "perturb", "timeout") or not absent(tree.get(section))

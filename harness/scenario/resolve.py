@@ -15,6 +15,7 @@ from harness.scenario.entries import Entry, read_entries
 from harness.scenario.expectation import Expectation
 from harness.scenario.model import Guest, Machine, Payload, Stability
 from harness.scenario.nodes import ListNode, MappingNode, Mark, Node, ScalarNode, locate
+from harness.scenario.perturb import Perturb
 from harness.scenario.quantities import DurationS
 from harness.scenario.setting import Setting
 from harness.scenario.snp_contradictions import launch_contradictions
@@ -51,6 +52,7 @@ def resolve(tree: MappingNode, checks: Mapping[str, type[Expectation]], problems
     payload = _section(Payload, tree, "payload", problems)
     guest = _section(Guest, tree, "guest", problems)
     snp = _section(Snp, tree, "snp", problems)
+    perturb = _section(Perturb, tree, "perturb", problems)
     svsm = _section(Svsm, tree, "svsm", problems)
     trace = _section(Trace, tree, "trace", problems)
     if absent(tree.get("guest")) and absent(tree.get("payload")):
@@ -83,6 +85,7 @@ def resolve(tree: MappingNode, checks: Mapping[str, type[Expectation]], problems
         timeout_s=limits.timeout,
         stability=limits.stability,
         snp=snp,
+        perturb=perturb,
         svsm=svsm,
         trace=trace,
     )

@@ -16,6 +16,7 @@ from harness.scenario.confidential import Snp, Svsm
 from harness.scenario.expectation import Expectation
 from harness.scenario.load import KEYS, OVERRIDABLE, Head
 from harness.scenario.model import Guest, Machine, Payload, Platform, Stability
+from harness.scenario.perturb import Perturb
 from harness.scenario.resolve import Limits
 from harness.scenario.steps import STEPS
 from harness.scenario.trace import Trace
@@ -51,6 +52,7 @@ def build_schema(checks: Mapping[str, type[Expectation]]) -> dict[str, Any]:
         Snp,
         Svsm,
         Trace,
+        Perturb,
         Stability,
         Head,
         Limits,
@@ -79,6 +81,7 @@ def build_schema(checks: Mapping[str, type[Expectation]]) -> dict[str, Any]:
     properties = {
         **head["properties"],
         **sections,
+        "perturb": _or_null(ref[Perturb]),
         "stability": limits["properties"]["stability"],
         "vars": {
             "type": "object",

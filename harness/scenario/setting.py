@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from harness.scenario.confidential import Snp, Svsm
 from harness.scenario.expectation import Expectation
 from harness.scenario.model import Guest, Machine, Payload, Platform, Stability
+from harness.scenario.perturb import Perturb
 from harness.scenario.steps import Step
 from harness.scenario.trace import Trace
 
@@ -34,6 +35,7 @@ class Setting:
     timeout_s: float
     stability: Stability | None
     snp: Snp | None = None
+    perturb: Perturb | None = None
     svsm: Svsm | None = None
     trace: Trace | None = None
 

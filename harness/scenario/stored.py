@@ -24,6 +24,7 @@ def dump_setting(setting: Setting) -> dict[str, JsonValue]:
         "guest": _dump(setting.guest),
         "payload": _dump(setting.payload),
         "snp": _dump(setting.snp),
+        "perturb": _dump(setting.perturb),
         "svsm": _dump(setting.svsm),
         "trace": _dump(setting.trace),
         "steps": _entries(setting.steps),

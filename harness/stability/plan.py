@@ -156,7 +156,9 @@ def boot_of_turn(plan: CampaignPlan, turn: int) -> PlannedBoot:
 
 
 def _seeded(setting: Setting, turn: int) -> Setting:
-    payload = setting.payload
+    perturb, payload = setting.perturb, setting.payload
+    if perturb is not None:
+        setting = replace(setting, perturb=perturb.model_copy(update={"seed": perturb.seed + turn - 1}))
     if payload is None:
         return setting
     return replace(setting, payload=payload.model_copy(update={"seed": payload.seed + turn - 1}))

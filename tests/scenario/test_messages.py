@@ -9,10 +9,10 @@ from .sample import HEAD, problems
 WRONG = [
     ("- a", ["s.yaml:1:1: a scenario must be a mapping with name and about, not a list"]),
     ("nme: x\nabout: y", [
-        "s.yaml:1:1: unknown key 'nme' in a scenario (did you mean 'name'?); allowed: name, about, tags, vars, matrix, platforms, machine, guest, payload, snp, svsm, trace, steps, expect, timeout, stability",
+        "s.yaml:1:1: unknown key 'nme' in a scenario (did you mean 'name'?); allowed: name, about, tags, vars, matrix, platforms, machine, guest, payload, snp, svsm, trace, steps, expect, timeout, perturb, stability",
         "s.yaml:1:1: a scenario needs the key 'name': Name of the scenario: small letters, digits and -, such as boot-smp."]),
     (HEAD + "vcpus: 2", [
-        "s.yaml:3:1: unknown key 'vcpus' in a scenario (it belongs under machine); allowed: name, about, tags, vars, matrix, platforms, machine, guest, payload, snp, svsm, trace, steps, expect, timeout, stability"]),
+        "s.yaml:3:1: unknown key 'vcpus' in a scenario (it belongs under machine); allowed: name, about, tags, vars, matrix, platforms, machine, guest, payload, snp, svsm, trace, steps, expect, timeout, perturb, stability"]),
     ("name: A B\nabout: y", [
         "s.yaml:1:7: name cannot be the text 'A B'. Name of the scenario: small letters, digits and -, such as boot-smp."]),
     (HEAD + "tags: smoke", ["s.yaml:3:7: tags must be a list, not the text 'smoke'"]),
@@ -120,7 +120,7 @@ def test_what_is_wrong(text: str, expected: list[str]) -> None:
          "--set machine.vcpus=many: machine.vcpus must be a whole number, not the text 'many'"),
         ("machine.cpus", "1",
          "--set machine.cpus=1: unknown key 'cpus' in machine (did you mean 'vcpus'?); allowed: type, vcpus, memory, accel, cpu, irqchip, firmware, pflash, devices, options, network, features, rng, min_qemu"),
-        ("machin.cpu", "1", "--set machin.cpu=1: 'machin.cpu' leads nowhere (did you mean 'machine'?); a dotted name begins with machine, guest, payload, snp, svsm, trace, stability"),
+        ("machin.cpu", "1", "--set machin.cpu=1: 'machin.cpu' leads nowhere (did you mean 'machine'?); a dotted name begins with machine, guest, payload, snp, svsm, trace, perturb, stability"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_with_set(name: str, value: str, expected: str) -> None:
