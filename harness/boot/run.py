@@ -26,8 +26,8 @@ from harness.clock import Deadline, monotonic_s, utc_now
 from harness.evidence.records import HOST, Loss, QemuEnd, StepFact, StepStatus
 from harness.guest.ssh import SshError
 from harness.host.clock_offset import measure_offset
-from harness.host.protocol import HostKind, HostLost
 from harness.host.memory import MemoryBudget
+from harness.host.protocol import HostKind, HostLost
 from harness.qemu.command import Accel, QemuCommand, Stream, Wiring, build_command, streams_of
 from harness.qemu.command import Guest as Loaded
 from harness.qemu.monitor import MonitorLost
