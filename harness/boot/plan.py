@@ -19,7 +19,7 @@ from harness.results.record import BootIdentity
 from harness.scenario.contradictions import accel_on
 from harness.scenario.model import Platform
 from harness.scenario.setting import Setting, Variant
-from harness.scenario.steps import UploadStep
+from harness.scenario.steps import KvmSelftestsStep, UploadStep
 
 __all__ = ["RefusedBoot", "plan_boot", "plan_boots", "require_files"]
 
@@ -147,6 +147,7 @@ def require_files(plan: PlannedBoot) -> None:
     if setting.payload is not None and "/" in setting.payload.image:
         named.append(("payload.image", setting.payload.image))
     named += [(f"step {step.name}", step.from_path) for step in setting.steps if isinstance(step, UploadStep)]
+    named += [(f"step {step.name}", step.folder) for step in setting.steps if isinstance(step, KvmSelftestsStep)]
     missing = [f"{plan.variant.file}: {key}: there is no {path}" for key, path in named if not Path(path).exists()]
     if missing:
         raise InputError("\n".join(missing))

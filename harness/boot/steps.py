@@ -15,17 +15,29 @@ from pathlib import Path
 from typing import Any
 
 from harness.boot.context import BootContext
+from harness.boot.selftests import find_selftests, run_selftests
 from harness.clock import Deadline, poll, settle
-from harness.errors import HarnessBug, HarnessError
+from harness.errors import HarnessBug, HarnessError, InputError
 from harness.evidence.interrupts import InterruptTable, change
 from harness.evidence.records import StepFact, StepStatus
+from harness.evidence.selftests import render_selftests, status_of
 from harness.evidence.startup import MILESTONES
 from harness.guest.ssh import GuestFileError, GuestShell, SshError
 from harness.guest.stimulus import STIMULUS
 from harness.qemu.command import Stream
 from harness.qemu.machine import VirtualMachine
 from harness.qemu.monitor import MonitorLost, QmpRefused
-from harness.scenario.steps import DownloadStep, GuestStep, QmpStep, SleepStep, Step, StimulusStep, UploadStep, WaitStep
+from harness.scenario.steps import (
+    DownloadStep,
+    GuestStep,
+    KvmSelftestsStep,
+    QmpStep,
+    SleepStep,
+    Step,
+    StimulusStep,
+    UploadStep,
+    WaitStep,
+)
 from harness.units import format_duration
 
 __all__ = ["run_step"]
@@ -196,6 +208,20 @@ async def _(step: SleepStep, context: BootContext, deadline: Deadline) -> _Done:
     async with deadline.limit():
         await settle(step.settle)
     return _Done(output=step.why)
+
+
+@_carry_out.register
+async def _(step: KvmSelftestsStep, context: BootContext, deadline: Deadline) -> _Done:
+    try:
+        programs = find_selftests(Path(step.folder), step.only)
+    except InputError as error:
+        raise _StepFailed(str(error)) from error
+    tests = await run_selftests(context.host, programs, step.timeout, deadline)
+    done = _Done(output=render_selftests(tests))
+    failed = [test.name for test in tests if status_of(test).failed]
+    if failed:
+        raise _StepFailed(f"{len(failed)} of {len(tests)} selftests failed: {', '.join(failed[:5])}", done)
+    return done
 
 
 def _shell(context: BootContext) -> GuestShell:

@@ -19,6 +19,7 @@ __all__ = [
     "DownloadStep",
     "GuestStep",
     "InterruptIncrease",
+    "KvmSelftestsStep",
     "Pace",
     "QmpStep",
     "SleepStep",
@@ -138,6 +139,24 @@ class SleepStep(Step):
     why: str = Field(min_length=1, description="Why no event can be waited for.")
 
 
+class KvmSelftestsStep(Step):
+    """Run the kernel's own KVM selftests (tools/testing/selftests/kvm) on the host, one after the other."""
+
+    key: ClassVar[str] = "kvm_selftests"
+    scalar_field: ClassVar[str | None] = "folder"
+    folder: str = Field(
+        min_length=1,
+        description="Folder on this machine with the built programs, also in folders below it. They are copied to the "
+        "host, so they must be linked statically or find their libraries there.",
+    )
+    only: tuple[str, ...] = Field(
+        default=(),
+        description="Names of the programs, or patterns with * and ?; each must match one. Left out: all.",
+        examples=[["sev_*", "svm_vmcall_test"]],
+    )
+    timeout: DurationS = Field(default=120.0, description="Time limit of each program.")
+
+
 class StimulusStep(Step):
     """Be the root of the steps that do a known number of things in the guest, by a tool that the harness puts there.
 
@@ -202,6 +221,7 @@ _KINDS = (
     TpmCommandsStep,
     TsmReportsStep,
     CpuCyclesStep,
+    KvmSelftestsStep,
 )
 #: Every kind of step by its key.
 STEPS: Mapping[str, type[Step]] = {step.key: step for step in _KINDS}
