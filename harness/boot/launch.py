@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import binascii
 from dataclasses import replace
@@ -11,7 +10,7 @@ from pathlib import Path
 from harness.boot.site import Site
 from harness.clock import Deadline
 from harness.errors import InputError, Unsupported
-from harness.host.snp import SNP_SCRIPT, SnpFacts, parse_snp
+from harness.host.snp import SnpFacts, ask_snp
 from harness.qemu.capabilities import Capabilities
 from harness.qemu.snp import FORM_OF_TODAY, Form, Launch, choose_form, choose_plane, require_launch
 from harness.scenario.setting import Setting
@@ -41,11 +40,11 @@ SNP_NOT_ASKED = SnpFacts("the host was not asked about SNP", "", None, None)
 
 
 async def probe_snp(site: Site) -> SnpFacts:
-    """Ask this machine about SNP."""
-    asked = await asyncio.create_subprocess_exec("/bin/sh", "-c", SNP_SCRIPT, stdout=asyncio.subprocess.PIPE)
-    async with Deadline.after(_ASK_S).limit():
-        said, _ = await asked.communicate()
-    return parse_snp(said.decode(errors="replace"))
+    """Ask the site's host about SNP.
+
+    :raise HostLost: if the host is lost.
+    """
+    return await ask_snp(site.host, Deadline.after(_ASK_S))
 
 
 def needs_snp(setting: Setting) -> bool:

@@ -11,6 +11,7 @@ from harness.boot.launch import SNP_NOT_ASKED, needs_snp, plan_launch, probe_snp
 from harness.boot.run import PlannedBoot
 from harness.boot.site import Site
 from harness.errors import InputError, Unsupported
+from harness.host.protocol import HostKind
 from harness.host.snp import SnpFacts
 from harness.qemu.capabilities import Capabilities
 from harness.qemu.command import Accel
@@ -55,7 +56,7 @@ async def plan_boots(
     plans = tuple(plan_boot(variant, site.capabilities, kvm, platform, snp) for variant in variants)
     for plan in plans:
         if isinstance(plan, PlannedBoot):
-            require_files(plan)
+            require_files(plan, here=site.host.kind is HostKind.LOCAL)
     return plans
 
 
@@ -115,20 +116,22 @@ def _accel(platform: Platform, setting: Setting, kvm: KvmAnswer) -> Accel:
     return Accel.TCG
 
 
-def require_files(plan: PlannedBoot) -> None:
+def require_files(plan: PlannedBoot, *, here: bool = True) -> None:
     """Check that every file that the setting names is there, before anything is booted.
+
+    ``here``: the boot is on this machine. Elsewhere firmware, IGVM files and disks are the host's own.
 
     :raise InputError: naming all that are not.
     """
     setting = plan.setting
     named: list[tuple[str, str]] = []
     machine, svsm = setting.machine, setting.svsm
-    if machine.firmware is not None:
+    if machine.firmware is not None and here:
         named.append(("machine.firmware", machine.firmware))
-    if machine.pflash is not None:
+    if machine.pflash is not None and here:
         flash = (("machine.pflash.code", machine.pflash.code), ("machine.pflash.vars", machine.pflash.vars))
         named += [(key, path) for key, path in flash if path is not None]
-    if svsm is not None:
+    if svsm is not None and here:
         named += [(key, path) for key, path in (("svsm.igvm", svsm.igvm), ("svsm.binary", svsm.binary)) if path]
     if setting.guest is not None:
         guest = setting.guest
@@ -136,7 +139,7 @@ def require_files(plan: PlannedBoot) -> None:
             (key, path)
             for key, path in (
                 ("guest.kernel", guest.kernel),
-                ("guest.disk", guest.disk),
+                ("guest.disk", guest.disk if here else None),
                 ("guest.initrd", guest.initrd),
                 ("guest.modules", guest.modules),
                 ("guest.init", guest.init),

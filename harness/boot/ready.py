@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack
 from typing import Any
@@ -16,10 +17,13 @@ from harness.guest.ssh import GuestFileError, SshError, connect, warm_up
 from harness.qemu.machine import VirtualMachine
 from harness.qemu.process import describe_status
 from harness.scenario.model import Payload
+from harness.scenario.snp_contradictions import SVSM_PAYLOAD
 
 __all__ = ["until_gone", "until_payload_done", "until_ready"]
 
 _READY_LINE = next(milestone.pattern for milestone in MILESTONES if milestone.name == "ready")
+# An SVSM that runs alone is up when it waits for requests [from its order of lines; not seen without SNP].
+_SVSM_READY = next(milestone.pattern for milestone in MILESTONES if milestone.name == "svsm-requests")
 
 
 async def until_gone(machine: VirtualMachine, *, ends_qemu: bool) -> str:
@@ -63,7 +67,8 @@ async def until_payload_done(
     A payload that can end QEMU does so, and its report is whole only then; any other says that it is ready.
     """
     if not payload.debug_exit:
-        await _wait_for(_await_line(context, deadline), context, gone)
+        line = _SVSM_READY if payload.image == SVSM_PAYLOAD else _READY_LINE
+        await _wait_for(_await_line(context, deadline, line), context, gone)
         return
     await asyncio.wait({gone}, timeout=deadline.remaining_s)
     if not gone.done():
@@ -102,5 +107,7 @@ async def _reach(context: BootContext, secrets: BootSecrets, deadline: Deadline,
     context.sampler = await stack.enter_async_context(context.shell.sampler())
 
 
-async def _await_line(context: BootContext, deadline: Deadline) -> None:
-    await context.machine.console.wait_for(_READY_LINE, deadline, anywhere=True)
+async def _await_line(
+    context: BootContext, deadline: Deadline, line: re.Pattern[bytes] = _READY_LINE
+) -> None:  # fmt: skip
+    await context.machine.console.wait_for(line, deadline, anywhere=True)

@@ -81,7 +81,14 @@ async def _place(
         base = await host.put(load.initramfs, deadline)
         placed = replace(placed, initrd=f"{folder}/initrd")
         script += f" && cat {shlex.quote(base)} - >{shlex.quote(f'{folder}/initrd')}"
-    if machine.firmware is not None:
+    if loaded.disk is not None:
+        # The disk is the host's own: it is too large to be copied for a boot. Its seed is this boot's.
+        if load.initrd is not None:
+            placed = replace(placed, initrd=await host.put(load.initrd, deadline))
+        placed = replace(placed, disk=replace(loaded.disk, seed=f"{folder}/seed"))
+        script += f" && cat >{shlex.quote(f'{folder}/seed')}"
+    if machine.firmware is not None and Path(machine.firmware).exists():
+        # What is not here is the host's own, as an OVMF for SEV usually is.
         machine = machine.model_copy(update={"firmware": await host.put(Path(machine.firmware), deadline)})
     done = await host.run(script, deadline, load.overlay)
     if done.status != 0:

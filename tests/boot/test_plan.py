@@ -157,6 +157,21 @@ def test_all_missing_files_are_named_at_once(tmp_path: Path) -> None:
     ]
 
 
+def test_firmware_igvm_files_and_disks_of_another_host_are_its_own() -> None:
+    far = replace(
+        SVSM, machine=Machine(firmware="/none/fw"), guest=Guest(disk="/none/disk"), svsm=Svsm(igvm="/none/igvm")
+    )
+    plan = PlannedBoot(variant(svsm=far), Platform.SVSM, far, Accel.KVM)
+    require_files(plan, here=False)
+    with pytest.raises(InputError) as raised:
+        require_files(plan)
+    assert [line.split(": ")[1] for line in str(raised.value).splitlines()] == [
+        "machine.firmware",
+        "svsm.igvm",
+        "guest.disk",
+    ]
+
+
 @pytest.mark.parametrize(
     ("image", "missing"), [("vmpl_model", False), ("/none/payload.elf", True), ("./none.elf", True)]
 )

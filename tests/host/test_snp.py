@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import asyncio
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from harness.clock import Deadline
 from harness.host import snp
-from harness.host.snp import parse_snp
+from harness.host.local import LocalHost
+from harness.host.snp import ask_snp, parse_snp
 
 # EPYC 9115 (facts of its CPUID): C-bit 51. A Milan has it at 47.
 TURIN = " cffffffb 000041b3 000003ee 00000001"
@@ -38,6 +41,14 @@ def test_an_ovmf_for_sev_is_found() -> None:
     assert parse_snp(f"Y\nopen\n{TURIN}\nfirmware /usr/share/ovmf/OVMF.amdsev.fd\n").firmware is not None
     assert parse_snp("none\nnone\nfirmware /a b\n").firmware == "/a b"
     assert parse_snp(f"Y\nopen\n{TURIN}\n").firmware is None
+
+
+def test_a_host_is_asked_by_its_own_shell() -> None:
+    facts = asyncio.run(ask_snp(LocalHost(), Deadline.after(20)))
+    has = Path("/sys/module/kvm_amd/parameters/sev_snp")
+    if not has.exists():
+        assert facts.why_not
+    assert facts.cbitpos is None or 32 <= facts.cbitpos < 64
 
 
 def test_the_script_reads_the_last_of_32_leaves(tmp_path: Path) -> None:
