@@ -127,7 +127,7 @@ class RemoteQemu:
         except HostLost as lost:
             self._ended.set_exception(lost)
         finally:
-            channel.close()
+            _hang_up(channel)
             if not self._ended.done():
                 self._ended.cancel()
 
@@ -235,7 +235,14 @@ async def _carry(process: HostProcess, end: socket.socket, head: bytes) -> None:
             while (piece := await process.receive()) is not None:
                 await loop.sock_sendall(end, piece[0])
     finally:
-        end.close()
+        _hang_up(end)
+
+
+def _hang_up(end: socket.socket) -> None:
+    # Not close(): another task waits for the same descriptor, the loop would go on watching its number, and whatever
+    # gets that number next (the channel of the next script) would never be heard.
+    with suppress(OSError):
+        end.shutdown(socket.SHUT_RDWR)
 
 
 async def _keep(process: HostProcess, file: RawIOBase, head: bytes) -> None:

@@ -105,3 +105,26 @@ def test_leaving_kills_it(tmp_path: Path) -> None:
 def test_a_comma_in_a_path_is_no_new_option() -> None:
     wiring = wiring_there("/tmp/a,b", [Stream.CONSOLE])
     assert wiring.chardevs == {Stream.CONSOLE: "pipe,path=/tmp/a,,b/console"}
+
+
+def test_what_is_opened_after_its_end_is_heard(tmp_path: Path) -> None:
+    # A descriptor that the loop still watches under its number would swallow whatever gets that number next.
+    async def scenario() -> None:
+        async with started(tmp_path) as machine:
+            await machine.quit()
+            loop = asyncio.get_running_loop()
+            pipes = [os.pipe() for _ in range(16)]
+            try:
+                heard = [asyncio.Event() for _ in pipes]
+                for (reader, writer), event in zip(pipes, heard, strict=True):
+                    loop.add_reader(reader, event.set)
+                    os.write(writer, b"x")
+                async with soon().within(5.0).limit():
+                    await asyncio.gather(*(event.wait() for event in heard))
+            finally:
+                for reader, writer in pipes:
+                    loop.remove_reader(reader)
+                    os.close(reader)
+                    os.close(writer)
+
+    asyncio.run(scenario())
