@@ -19,6 +19,7 @@ _COMMANDS = {
     "run": ("run", "run", "Boot the scenarios, judge each boot, record everything."),
     "stability": ("stability", "stability", "Boot a scenario many times, and say how often it fails."),
     "compare": ("compare", "compare", "Say what differs between runs, or between settings booted interleaved."),
+    "bisect": ("bisect", "bisect", "Find what makes a failure, also one that comes in few boots."),
     "list": ("catalogue", "list_variants", "List scenarios, their variants and grades."),
     "validate": ("catalogue", "validate", "Check scenario files; errors with line and column."),
     "schema": ("catalogue", "schema", "Print the JSON Schema of scenario files."),

@@ -23,7 +23,7 @@ _GOOD_SHARES = (0.05, 0.1, 0.2, 0.35, 0.5)
 # A clean side may still fail once in 10,000 boots with the signature: no single boot settles anything for ever.
 _CLEAN_RATE = 1e-4
 # Weighed lower, a good side that does fail is taken for the bad one too often (the row .2/.02 of BISECTION.md).
-_CLEAN_WEIGHT = 0.6
+_CLEAN_WEIGHT = 0.5
 
 #: The sizes of a batch that are compared.
 _BATCHES = (1, 2, 3, 4, 6, 8, 11, 15, 20, 27, 36, 48, 64, 86, 115, 150, 200, 300)

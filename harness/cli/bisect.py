@@ -1,0 +1,237 @@
+"""``svsm-harness bisect``: find which commit, file or difference of settings makes a failure."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from harness.boot.site import open_site
+from harness.catalogue import parse_set
+from harness.cli.bisect_report import print_conclusion, print_replay, write_files
+from harness.cli.exit_status import ExitStatus
+from harness.cli.options import Format, Only, Results, SetValues
+from harness.errors import InputError
+from harness.host.cache import cache_dir
+from harness.regress.boots import Booter
+from harness.regress.build import require_build_options
+from harness.regress.git_range import Repository
+from harness.regress.journal import Journal
+from harness.regress.search import Searcher
+from harness.regress.session import Conclusion, conclude
+from harness.regress.spec import GitSource, ListSource, SettingSource, Spec, read_spec, with_spec
+from harness.results.provenance import describe_run
+from harness.results.store import Run, create_run, find_run
+from harness.scenario.model import Platform
+from harness.stats.bisect import AnswerKind
+from harness.units import parse_duration_s, parse_rate
+
+__all__ = ["bisect"]
+
+_STATUS = {
+    AnswerKind.FOUND: ExitStatus.PASSED,
+    AnswerKind.GROUP: ExitStatus.PASSED,
+    AnswerKind.BEFORE: ExitStatus.FAILED,
+    AnswerKind.ABSENT: ExitStatus.FAILED,
+    AnswerKind.SWAPPED: ExitStatus.BAD_INPUT,
+    AnswerKind.UNDECIDED: ExitStatus.INCONCLUSIVE,
+}
+
+
+def bisect(
+    scenario: Annotated[
+        Path | None, typer.Argument(metavar="SCENARIO", help="The scenario that fails.", show_default=False)
+    ] = None,
+    git: Annotated[
+        Path | None, typer.Option("--git", metavar="REPO", help="Search the commits of this repository.")
+    ] = None,
+    good: Annotated[str | None, typer.Option(metavar="REV", help="With --git: a commit without the failure.")] = None,
+    bad: Annotated[str | None, typer.Option(metavar="REV", help="With --git: a commit with it.")] = None,
+    build: Annotated[
+        str | None, typer.Option(metavar="CMD", help="With --git: the shell command that builds, run in a worktree.")
+    ] = None,
+    artifact: Annotated[
+        str | None, typer.Option(metavar="PATH", help="With --git: the file that it makes, in the worktree.")
+    ] = None,
+    into: Annotated[
+        str | None,
+        typer.Option(metavar="KEY", help="With --git: the variable or key that takes that file: payload.image."),
+    ] = None,
+    build_limit: Annotated[str, typer.Option(metavar="T", help="With --git: give up a build after this time.")] = "2h",
+    values: Annotated[
+        str | None,
+        typer.Option("--list", metavar="KEY=A,B,…", help="Search this list, from good to bad: guest.kernel=old,new."),
+    ] = None,
+    good_set: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KEY=VALUE", help="A setting without the failure; may be repeated.", show_default=False),
+    ] = None,
+    bad_set: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KEY=VALUE",
+            help="The same with it: which differences matter? Lists such as CPU flags are taken apart.",
+            show_default=False,
+        ),
+    ] = None,
+    signature: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="TEXT",
+            help="The failure: a part of its signature. Other failures then count neither way.  [default: any failure]",
+            show_default=False,
+        ),
+    ] = None,
+    confidence: Annotated[str, typer.Option(metavar="C", help="How sure to be.")] = "95%",
+    min_rate: Annotated[str, typer.Option(metavar="R", help="The least failure rate that matters.")] = "1%",
+    boots: Annotated[
+        int | None,
+        typer.Option("--boots", min=1, metavar="N", help="Stop undecided after so many.", show_default=False),
+    ] = None,
+    parallel: Annotated[int, typer.Option("-n", "--parallel", min=1, help="Boots at the same time.")] = 1,
+    platform: Annotated[Platform | None, typer.Option("--platform", help="Run on this grade only.")] = None,
+    set_values: SetValues = None,
+    only: Only = None,
+    resume: Annotated[
+        str | None, typer.Option(metavar="RUN", help="Go on with a bisection that was cut short.")
+    ] = None,
+    replay: Annotated[
+        str | None, typer.Option(metavar="RUN", help="Derive the answer again from a journal; boots nothing.")
+    ] = None,
+    simulate: Annotated[
+        bool, typer.Option("--simulate", help="Print how often this and other ways are right, and what they cost.")
+    ] = False,
+    runs: Annotated[int, typer.Option(min=1, metavar="N", help="With --simulate: how many runs a row.")] = 2000,
+    plot: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Draw how it narrowed, as .svg or .png.", show_default=False)
+    ] = None,
+    results: Results = Path("results"),
+    output: Format = "text",
+) -> None:
+    """Find what makes a failure that does not happen in every boot, and say how sure that is.
+
+    Name what is searched by one of --git, --list, or --good-set with --bad-set. The failure rate is learnt; each step
+    boots what tells most for its cost. Exit status: 0 found; 1 no difference: the bad end does not fail, or the good
+    end does; 2 bad input, or the ends are swapped; 3 undecided; 4 ERROR; 130 interrupted (go on with --resume).
+    """
+    if simulate:
+        from harness.cli.bisect_simulate import simulation_table
+
+        for line in simulation_table(runs, parse_rate_option("--confidence", confidence)):
+            print(line, flush=True)
+        return
+    if replay is not None:
+        raise typer.Exit(print_replay(find_run(results, replay), plot, output, _STATUS))
+    if resume is not None:
+        run = find_run(results, resume)
+        spec = read_spec(run)
+    else:
+        if scenario is None:
+            raise InputError(
+                "name a scenario, and what to search: svsm-harness bisect SCENARIO --git, --list or --bad-set"
+            )
+        asked = [name for name, given in (("--git", git), ("--list", values), ("--bad-set", bad_set)) if given]
+        if len(asked) != 1:
+            raise InputError(f"search one thing: --git, --list, or --good-set with --bad-set; given: {asked or 'none'}")
+        spec = Spec(
+            scenario=str(scenario.resolve()),
+            fixed=parse_set(set_values),
+            only=tuple(only or ()),
+            platform=platform,
+            signatures=tuple(signature or ()),
+            confidence=parse_rate_option("--confidence", confidence),
+            min_rate=parse_rate_option("--min-rate", min_rate),
+            max_boots=boots,
+            # Nothing of a guest-side bisection needs a reboot of the host, so that the good end costs only its boots.
+            good_end_first=True,
+            git=None if git is None else _git_source(git, good, bad, build, artifact, into, build_limit),
+            list=None if values is None else _list_source(values),
+            setting=None if not bad_set else SettingSource(parse_set(good_set), parse_set(bad_set)),
+        )
+        run = create_run(results, with_spec(describe_run(sys.argv), spec))
+    try:
+        conclusion = asyncio.run(_carry_out(spec, run, parallel, quiet=output == "json"))
+    except BaseException:
+        command = shlex.join(["svsm-harness", "bisect", "--resume", str(run.folder)])
+        print(f"the journal is kept: {run.folder / 'journal.jsonl'}; go on with: {command}", file=sys.stderr)
+        raise
+    write_files(run, conclusion, plot)
+    print_conclusion(run, conclusion, output)
+    raise typer.Exit(_STATUS[conclusion.kind])
+
+
+async def _carry_out(spec: Spec, run: Run, parallel: int, quiet: bool) -> Conclusion:
+    environment = dict(os.environ)
+    site = await open_site(environment)
+    booter = Booter(
+        Path(spec.scenario), spec.fixed, spec.only, spec.platform, spec.signatures, site, run, environment
+    )  # fmt: skip
+    searcher = Searcher(
+        Journal(run.folder / "journal.jsonl"),
+        booter.boot,
+        parallel,
+        switch_s=0.0,
+        builds=spec.git is not None,
+        say=(lambda _: None) if quiet else (lambda text: print(text, flush=True)),
+    )
+    try:
+        return await conclude(spec, searcher, cache_dir(environment) / "bisect", environment)
+    except* InputError as errors:
+        raise _first(errors) from None
+
+
+def _first(group: BaseExceptionGroup[InputError]) -> InputError:
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    assert isinstance(error, InputError)
+    return error
+
+
+def parse_rate_option(option: str, text: str) -> float:
+    """Read a rate above 0% and below 100%.
+
+    :raise InputError: if it is something else.
+    """
+    try:
+        rate = parse_rate(text)
+    except ValueError as error:
+        raise InputError(f"{option}: {error}") from error
+    if not 0 < rate < 1:
+        raise InputError(f"{option} {text}: write a rate above 0% and below 100%")
+    return rate
+
+
+def _git_source(
+    folder: Path,
+    good: str | None,
+    bad: str | None,
+    build: str | None,
+    artifact: str | None,
+    into: str | None,
+    limit: str,
+) -> GitSource:
+    if good is None or bad is None:
+        raise InputError("--git needs --good REV and --bad REV")
+    build, artifact, into = require_build_options(build, artifact, into)
+    repository = Repository(folder.resolve())
+    repository.require_clean()
+    commits = repository.commits(good, bad)
+    try:
+        limit_s = parse_duration_s(limit)
+    except ValueError as error:
+        raise InputError(f"--build-limit: {error}") from error
+    return GitSource(str(folder.resolve()), commits[0].hash, commits[-1].hash, build, artifact, into, limit_s)
+
+
+def _list_source(text: str) -> ListSource:
+    key, equals, rest = text.partition("=")
+    found = tuple(value for value in rest.split(",") if value)
+    if not equals or not key or len(found) < 2:
+        raise InputError(f"--list {text}: write KEY=A,B,… with at least two values, from good to bad")
+    return ListSource(key, found)

@@ -1,0 +1,131 @@
+"""Print and write what a bisection found: sentences, proof log, mail, plot, git's own log."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from harness.cli.exit_status import ExitStatus
+from harness.errors import InputError
+from harness.regress.journal import Ended, Journal, Stage, known_of
+from harness.regress.plot import draw_file, terminal_plot
+from harness.regress.proof import answer_sentence, bits_left, proof_lines
+from harness.regress.session import Conclusion
+from harness.results.files import write_whole
+from harness.results.store import Run, read_about
+from harness.stats.bisect import Answer, AnswerKind, next_step
+from harness.stats.bisect_choice import Costs
+
+__all__ = ["mail_lines", "print_conclusion", "print_replay", "write_files"]
+
+
+def write_files(run: Run, conclusion: Conclusion, plot: Path | None) -> None:
+    """Write ``proof.txt``, ``mail.txt`` and, of commits, ``git-bisect.log`` into the run, and the plot.
+
+    :raise HostError: if they cannot be written.
+    :raise InputError: if the plot needs what is not installed.
+    """
+    entries = list(Journal(run.folder / "journal.jsonl").entries())
+    write_whole(run.folder / "proof.txt", "\n".join([*conclusion.sentences, "", *proof_lines(entries), ""]).encode())
+    write_whole(run.folder / "mail.txt", "\n".join(mail_lines(run, conclusion)).encode() + b"\n")
+    if conclusion.git_log is not None:
+        write_whole(run.folder / "git-bisect.log", conclusion.git_log.encode())
+    if plot is not None:
+        _draw(run, plot)
+
+
+def mail_lines(run: Run, conclusion: Conclusion) -> list[str]:
+    """Return a summary to paste into a mail: title, rates with intervals, environment, how to do it again."""
+    about = read_about(run)
+    command = about.get("command")
+    words = [str(word) for word in command] if isinstance(command, list) else []
+    host = about.get("host")
+    facts = (
+        [f"{key}: {host[key]}" for key in ("cpu", "cpus", "kernel", "system") if key in host]
+        if isinstance(host, dict)
+        else []
+    )
+    return [
+        conclusion.title or "Bisection without a culprit",
+        "",
+        *conclusion.sentences,
+        "",
+        "Environment:",
+        *(f"  {fact}" for fact in facts),
+        "",
+        "To do it again:",
+        f"  {shlex.join(words)}",
+        "To check it (boots nothing):",
+        f"  svsm-harness bisect --replay {run.folder.name}",
+    ]
+
+
+def print_conclusion(run: Run, conclusion: Conclusion, output: str) -> None:
+    """Print the answer for people, or one JSON document."""
+    journal = list(Journal(run.folder / "journal.jsonl").entries())
+    if output == "json":
+        document = {
+            "results": str(run.folder),
+            "answer": conclusion.kind,
+            "probability": conclusion.probability,
+            "title": conclusion.title,
+            "sentences": conclusion.sentences,
+        }
+        print(json.dumps(document, indent=1))
+        return
+    print()
+    for stage in (entry for entry in journal if isinstance(entry, Stage)):
+        print("\n".join(terminal_plot(bits_left(journal, stage), len(stage.labels) - 1)))
+    print()
+    print("\n".join(conclusion.sentences))
+    if conclusion.title:
+        print(conclusion.title)
+    names = [name for name in ("proof.txt", "mail.txt", "git-bisect.log") if (run.folder / name).exists()]
+    print(f"results: {run.folder} ({', '.join(names)})")
+
+
+def print_replay(run: Run, plot: Path | None, output: str, status: Mapping[AnswerKind, ExitStatus]) -> ExitStatus:
+    """Derive the answer of each search from its boots alone, and compare it with the one that was given.
+
+    :raise InputError: if the run has no journal, or the answers differ.
+    """
+    entries = list(Journal(run.folder / "journal.jsonl").entries())
+    stages = [entry for entry in entries if isinstance(entry, Stage)]
+    if not stages:
+        raise InputError(f"{run.folder} has no journal of a bisection")
+    last = ExitStatus.INCONCLUSIVE
+    for stage in stages:
+        given = next((entry for entry in entries if isinstance(entry, Ended) and entry.stage == stage.stage), None)
+        if given is None:
+            print(f"search {stage.stage + 1} has not ended", file=sys.stderr)
+            continue
+        known = known_of(entries, stage.stage)
+        answer = next_step(stage.question, known, Costs(1, 1, 0))
+        group = answer.group if isinstance(answer, Answer) else None
+        found = (answer.kind if isinstance(answer, Answer) else "none", group and group.first, group and group.last)
+        if found != (given.answer, given.first, given.last):
+            raise InputError(f"search {stage.stage + 1}: the journal says {given.answer}, its boots say {found[0]}")
+        assert isinstance(answer, Answer)
+        if output == "text":
+            print(f"search {stage.stage + 1}: {answer_sentence(answer, stage.labels, known, stage.question)}")
+        last = status[answer.kind]
+    if output == "json":
+        print(
+            json.dumps({"results": str(run.folder), "exit_status": int(last), "proof": proof_lines(entries)}, indent=1)
+        )
+    else:
+        print("\n".join(proof_lines(entries)))
+    if plot is not None:
+        _draw(run, plot)
+    return last
+
+
+def _draw(run: Run, plot: Path) -> None:
+    os.environ.setdefault("MPLBACKEND", "Agg")
+    entries = list(Journal(run.folder / "journal.jsonl").entries())
+    stage = next(entry for entry in entries if isinstance(entry, Stage))
+    draw_file(plot, bits_left(entries, stage), len(stage.labels) - 1)

@@ -1,0 +1,1 @@
+"""Bisect a failure that does not happen in every boot: over commits, lists of files, and differences of settings."""

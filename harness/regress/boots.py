@@ -1,0 +1,90 @@
+"""Boot one scenario under changing settings, and say how each boot counts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from harness.boot.plan import RefusedBoot, plan_boots
+from harness.boot.run import PlannedBoot
+from harness.boot.site import Site
+from harness.campaign import record_boot
+from harness.catalogue import load_files, select_variants
+from harness.checks.base import Status
+from harness.errors import InputError
+from harness.results.record import BootLine
+from harness.results.store import Run
+from harness.scenario.model import Platform
+
+__all__ = ["Booter", "counts_as", "failure_signature"]
+
+
+def failure_signature(line: BootLine) -> str | None:
+    """Return what tells a failure from others: how it ended, or the first check that failed; None of a pass.
+
+    Of a boot that told nothing, it is the reason.
+    """
+    if line.status is Status.PASS:
+        return None
+    if line.status is not Status.FAIL:
+        return f"{line.status}: {line.reason}"
+    failed = [verdict.check for verdict in line.verdicts if verdict.status is Status.FAIL]
+    if line.outcome is None or (failed and failed[0] != "outcome"):
+        return f"check: {failed[0]}" if failed else "no outcome"
+    return line.outcome.signature
+
+
+def counts_as(line: BootLine, signatures: Sequence[str]) -> str:
+    """Return bad, good or other; a failure is bad if its signature contains one of ``signatures``, or there are none.
+
+    What failed in another way is neither: it says nothing of the failure that is looked for.
+    """
+    if line.status is Status.PASS:
+        return "good"
+    if line.status is not Status.FAIL:
+        return "other"
+    found = failure_signature(line) or ""
+    return "bad" if not signatures or any(part in found for part in signatures) else "other"
+
+
+@dataclass
+class Booter:
+    """Boot ``scenario`` with the values of a position on top of ``fixed``; all boots are recorded in ``run``."""
+
+    scenario: Path
+    fixed: Mapping[str, str]
+    only: Sequence[str]
+    platform: Platform | None
+    signatures: Sequence[str]
+    site: Site
+    run: Run
+    environment: Mapping[str, str]
+
+    async def boot(self, values: Mapping[str, str], number: int) -> tuple[str, str | None, str | None, float]:
+        """Boot once; return how it counts, the signature (None: a pass), the boot's folder, and its seconds.
+
+        :raise InputError: if the values do not fit the scenario, or it has several variants.
+        :raise HostError: if the results cannot be written.
+        """
+        line = await record_boot(await self.plan(values, number), self.site, self.run, lambda _: None)
+        return counts_as(line, self.signatures), failure_signature(line), line.folder, line.duration_s
+
+    async def plan(self, values: Mapping[str, str], number: int) -> PlannedBoot:
+        """Return what boot ``number`` (from 1) boots; a payload's seed differs from boot to boot.
+
+        :raise InputError: as :meth:`boot`; also if this machine cannot run it.
+        """
+        scenarios = load_files([self.scenario], {**self.fixed, **values}, self.environment)
+        variants = select_variants(scenarios, self.only)
+        if len(variants) != 1:
+            names = ", ".join(variant.full_id for variant in variants[:4])
+            raise InputError(f"a bisection boots one variant; choose with --only or --set from {names}")
+        (planned,) = await plan_boots(variants, self.site, self.platform)
+        if isinstance(planned, RefusedBoot):
+            raise InputError(f"{planned.identity.variant} cannot run here: {planned.reason}")
+        payload = planned.setting.payload
+        if payload is not None:
+            seeded = payload.model_copy(update={"seed": payload.seed + number - 1})
+            planned = replace(planned, setting=replace(planned.setting, payload=seeded))
+        return replace(planned, turn=number)

@@ -1,0 +1,126 @@
+"""Build commits in a worktree of their own, once for each tree and command."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock
+
+from harness.clock import monotonic_s
+from harness.errors import InputError
+from harness.regress.git_range import Commit, Repository
+
+__all__ = ["BuildFailed", "Builder", "Built", "require_build_options"]
+
+_LAST_LINES = 5
+
+
+class BuildFailed(Exception):
+    """Say that a commit cannot be built; the text has the last lines of the build."""
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """Be what a commit was built to; ``took_s`` is 0 where it was there already."""
+
+    path: Path
+    digest: str
+    took_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Builder:
+    """Build ``artifact`` (a path in the worktree) by ``command`` (a shell command, run in the worktree).
+
+    The worktree stays as the last build left it, so that make and ccache find what has not changed. A build gets no
+    standard input: one that asks a question reads its end, and fails instead of waiting for ever.
+    """
+
+    repository: Repository
+    command: str
+    artifact: str
+    cache: Path
+    limit_s: float
+    environment: Mapping[str, str]
+
+    def build(self, commit: Commit) -> Built:
+        """Return the artifact of ``commit``, from the cache if its tree was built by this command before.
+
+        :raise BuildFailed: if it cannot be built.
+        :raise InputError: if git refuses the worktree.
+        """
+        key = hashlib.sha256("\0".join((commit.tree, self.command, self.artifact)).encode()).hexdigest()[:32]
+        kept = self.cache / "artifacts" / key / Path(self.artifact).name
+        if kept.exists():
+            return Built(kept, _digest(kept), 0.0)
+        begin_s = monotonic_s()
+        self.cache.mkdir(parents=True, exist_ok=True)
+        with FileLock(self.cache / "worktree.lock"):
+            worktree = self._worktree(commit)
+            self._make(worktree)
+            made = worktree / self.artifact
+            if not made.is_file():
+                raise BuildFailed(f"the build made no {self.artifact}")
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            part = kept.with_name(f".{kept.name}.part")
+            shutil.copyfile(made, part)
+            part.replace(kept)
+        return Built(kept, _digest(kept), monotonic_s() - begin_s)
+
+    def _worktree(self, commit: Commit) -> Path:
+        name = hashlib.sha256(str(self.repository.folder.resolve()).encode()).hexdigest()[:16]
+        worktree = self.cache / f"worktree-{name}"
+        if (worktree / ".git").exists():
+            Repository(worktree).git("checkout", "--quiet", "--detach", "--force", commit.hash)
+        else:
+            self.repository.git("worktree", "prune")
+            self.repository.git("worktree", "add", "--quiet", "--detach", "--force", str(worktree), commit.hash)
+        # What an earlier commit built must not pass for this one's.
+        (worktree / self.artifact).unlink(missing_ok=True)
+        return worktree
+
+    def _make(self, worktree: Path) -> None:
+        log = self.cache / "build.log"
+        with log.open("wb") as output:
+            child = subprocess.Popen(
+                ["/bin/sh", "-c", self.command],
+                cwd=worktree, env=dict(self.environment), stdin=subprocess.DEVNULL, stdout=output,
+                stderr=subprocess.STDOUT, start_new_session=True,
+            )  # fmt: skip
+            try:
+                status = child.wait(self.limit_s)
+            except subprocess.TimeoutExpired as error:
+                raise BuildFailed(f"the build did not end within {self.limit_s:.0f} s; {log} has its words") from error
+            finally:
+                if child.poll() is None:
+                    os.killpg(child.pid, signal.SIGKILL)
+                    child.wait()
+        if status:
+            last = "\n".join(log.read_text(errors="replace").splitlines()[-_LAST_LINES:])
+            raise BuildFailed(f"the build ended with status {status} (it has no standard input to ask on):\n{last}")
+
+
+def require_build_options(build: str | None, artifact: str | None, into: str | None) -> tuple[str, str, str]:
+    """Return all three.
+
+    :raise InputError: naming the one that is missing.
+    """
+    for name, value in (("--build", build), ("--artifact", artifact), ("--into", into)):
+        if not value:
+            raise InputError(
+                f"--git needs {name}: the command that builds, the file that it makes, the variable for it"
+            )
+    assert build and artifact and into
+    return build, artifact, into
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,153 @@
+"""Keep every step of a bisection in ``journal.jsonl``: append-only, on the disk before it counts, whole lines only.
+
+What a bisection knows is what its journal says, and nothing else: to go on after a crash, and to derive the answer
+again, is to read it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pydantic import TypeAdapter, ValidationError
+
+from harness.errors import HostError, InputError
+from harness.results.files import append_line
+from harness.stats.bisect import AnswerKind, Known, Question
+from harness.stats.bisect_posterior import Tally
+
+__all__ = ["Booted", "Ended", "Entry", "Journal", "Prepared", "Stage", "Untestable", "known_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Begin a search over ``labels``, from the good end to the bad one; ``what`` says what they are.
+
+    ``inherited`` are boots that an earlier search made of the same positions.
+    """
+
+    stage: int
+    what: str
+    labels: tuple[str, ...]
+    question: Question
+    inherited: Mapping[int, Tally]
+    kind: Literal["stage"] = "stage"
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """Say that a position can be booted; equal ``digest`` means equal content (None: not known)."""
+
+    stage: int
+    position: int
+    digest: str | None
+    took_s: float
+    kind: Literal["prepared"] = "prepared"
+
+
+@dataclass(frozen=True, slots=True)
+class Untestable:
+    """Say why a position cannot be tested; that acquits nobody."""
+
+    stage: int
+    position: int
+    why: str
+    kind: Literal["untestable"] = "untestable"
+
+
+@dataclass(frozen=True, slots=True)
+class Booted:
+    """Be one boot of a position: ``counts`` is bad with the signature looked for, good, or other (told nothing).
+
+    ``signature`` is that of a failure, None of a pass; ``folder`` the boot's in the run (None: nothing was booted).
+    """
+
+    stage: int
+    position: int
+    counts: Literal["bad", "good", "other"]
+    signature: str | None
+    folder: str | None
+    duration_s: float
+    kind: Literal["boot"] = "boot"
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """End a search; ``first`` and ``last`` are the candidates, None where the ends do not differ."""
+
+    stage: int
+    answer: AnswerKind
+    first: int | None
+    last: int | None
+    probability: float
+    kind: Literal["ended"] = "ended"
+
+
+Entry = Stage | Prepared | Untestable | Booted | Ended
+_entry_json: TypeAdapter[Entry] = TypeAdapter(Entry)
+
+
+@dataclass(frozen=True, slots=True)
+class Journal:
+    """Be the journal in the folder of a run."""
+
+    path: Path
+
+    def append(self, entry: Entry) -> None:
+        """Record an entry; when this returns, it is on the disk.
+
+        :raise HostError: if it cannot be written.
+        """
+        append_line(self.path, _entry_json.dump_json(entry))
+
+    def entries(self) -> Iterator[Entry]:
+        """Read what is recorded; a line that a crash cut short never counted, and is passed over.
+
+        :raise HostError: if it cannot be read.
+        :raise InputError: if a line is whole but says something else.
+        """
+        try:
+            rows = self.path.read_bytes().split(b"\n")
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise HostError(f"{self.path} cannot be read: {error.strerror}") from error
+        for number, row in enumerate(rows, start=1):
+            try:
+                json.loads(row)
+            except ValueError:
+                continue
+            try:
+                yield _entry_json.validate_json(row)
+            except ValidationError as error:
+                what = error.errors()[0]["msg"]
+                raise InputError(f"{self.path}:{number}: {what}; another version of the harness wrote it") from error
+
+
+def known_of(entries: Sequence[Entry], stage: int) -> Known:
+    """Return what the entries of one search make known.
+
+    Positions with identical content are one: no candidate between them can be the cause.
+    """
+    tallies: dict[int, Tally] = {}
+    untestable: set[int] = set()
+    acquitted: set[int] = set()
+    digests: dict[str, list[int]] = {}
+    for entry in entries:
+        if entry.stage != stage:
+            continue
+        if isinstance(entry, Stage):
+            tallies.update(entry.inherited)
+        elif isinstance(entry, Booted):
+            more = Tally(**{entry.counts: 1})
+            tallies[entry.position] = tallies.get(entry.position, Tally()) + more
+        elif isinstance(entry, Untestable):
+            untestable.add(entry.position)
+        elif isinstance(entry, Prepared) and entry.digest is not None:
+            digests.setdefault(entry.digest, []).append(entry.position)
+    for positions in digests.values():
+        acquitted.update(range(min(positions) + 1, max(positions) + 1))
+    return Known(tallies, untestable, acquitted)

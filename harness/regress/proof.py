@@ -1,0 +1,123 @@
+"""Write what a reviewer can check: each position, its boots, failures by signature, and what follows from them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from harness.regress.journal import Booted, Entry, Prepared, Stage, Untestable, known_of
+from harness.stats.binomial import exact_interval
+from harness.stats.bisect import Answer, AnswerKind, Known, Question, posterior_of
+from harness.stats.bisect_posterior import Tally
+from harness.units import format_duration, format_rate
+
+__all__ = ["answer_sentence", "bits_left", "proof_lines", "rates_lines"]
+
+
+def answer_sentence(answer: Answer, labels: Sequence[str], known: Known, question: Question) -> str:
+    """Return the answer in a sentence or two, with the numbers that carry it."""
+    end = known.at(question.candidates)
+    sure = format_rate(min(answer.probability, 0.99999))
+    if answer.kind is AnswerKind.FOUND and answer.group is not None:
+        return f"the failure begins with {labels[answer.group.first]} (probability {sure})"
+    if answer.kind is AnswerKind.GROUP and answer.group is not None:
+        first, last = max(1, answer.group.first), min(answer.group.last, question.candidates)
+        names = "; ".join(labels[first : last + 1])
+        return f"the failure begins with one of {last - first + 1}, which no boot can tell apart: {names} ({sure})"
+    if answer.kind is AnswerKind.BEFORE:
+        good = known.at(0)
+        more = good.bad * end.told > 2 * end.bad * good.told
+        swapped = "; it fails more often there: are good and bad swapped?" if more else ""
+        return (
+            f"no difference to search for: the good end has the failure too, {_share(good)}, and the bad end "
+            f"{_share(end)}; it began before the range{swapped}"
+        )
+    if answer.kind is AnswerKind.ABSENT:
+        return (
+            f"no difference: the bad end failed in {_share(end)} boots, so its rate is below "
+            f"{format_rate(question.min_rate)} (95%); is it the right setting, the right signature?"
+        )
+    if answer.kind is AnswerKind.SWAPPED:
+        there = _share(known.at(0))
+        return f"good and bad seem swapped: the bad end failed in {_share(end)} boots, the good end in {there}"
+    groups = posterior_of(question, known).credible(question.confidence)
+    names = "; ".join(_group(group.first, group.last, labels) for group in groups)
+    return f"undecided after {known.boots} boots; with {format_rate(question.confidence)} it is one of: {names}"
+
+
+def _share(tally: Tally) -> str:
+    return f"{tally.bad} of {tally.told}"
+
+
+def _group(first: int, last: int, labels: Sequence[str]) -> str:
+    if first == 0:
+        return "before the range"
+    if first == len(labels):
+        return "not even at the bad end"
+    return (
+        labels[first]
+        if first == last
+        else f"{labels[first]} to {labels[min(last, len(labels) - 1)]} ({last - first + 1})"
+    )
+
+
+def rates_lines(known: Known, culprit: int) -> list[str]:
+    """Return the failure rates before and from the culprit on, each with its exact 95% interval."""
+    lines = []
+    for name, positions in (
+        ("before", [at for at in known.tallies if at < culprit]),
+        ("from there on", [at for at in known.tallies if at >= culprit]),
+    ):
+        tally = sum((known.at(at) for at in positions), Tally())
+        low, high = exact_interval(tally.bad, tally.told, 0.95)
+        lines.append(f"{name}: {_share(tally)} boots failed (95%: {format_rate(low)} to {format_rate(high)})")
+    return lines
+
+
+def proof_lines(entries: Sequence[Entry]) -> list[str]:
+    """Return the log of all searches: a line for each position, with the posterior of its candidate."""
+    lines: list[str] = []
+    for stage in (entry for entry in entries if isinstance(entry, Stage)):
+        own = [entry for entry in entries if entry.stage == stage.stage]
+        known = known_of(own, stage.stage)
+        posterior = posterior_of(stage.question, known)
+        lines.append(f"search {stage.stage + 1}: {len(stage.labels) - 1} candidates, {stage.what}")
+        refused = {entry.position: entry.why for entry in own if isinstance(entry, Untestable)}
+        digests = {entry.position: entry.digest for entry in own if isinstance(entry, Prepared)}
+        for position in sorted({*known.tallies, *refused}):
+            tally = known.at(position)
+            chance = posterior.probability(position, position)
+            digest = digests.get(position)
+            image = f" sha256:{digest[:12]}" if digest else ""
+            lines.append(
+                f"  {position:>5} {stage.labels[position]}: {tally.bad} bad, {tally.good} good, {tally.other} other; "
+                f"begins here {format_rate(chance)}{image}"
+            )
+            if position in refused:
+                lines.append(f"        cannot be tested: {refused[position].splitlines()[0]}")
+            boots = [entry for entry in own if isinstance(entry, Booted) and entry.position == position]
+            kinds = Counter((boot.counts, boot.signature) for boot in boots if boot.signature is not None)
+            for (counts, signature), count in kinds.most_common():
+                first = next(boot.folder for boot in boots if boot.signature == signature)
+                lines.append(f"        {count} {counts}: {signature} (first: {first})")
+        spent_s = sum(boot.duration_s for boot in own if isinstance(boot, Booted))
+        before, after = posterior.probability(0, 0), posterior.probability(len(stage.labels), len(stage.labels))
+        lines.append(f"  before the range {format_rate(before)}, not even at the bad end {format_rate(after)}")
+        lines.append(f"  {known.boots} boots of {format_duration(spent_s)} in all")
+    return lines
+
+
+def bits_left(entries: Sequence[Entry], stage: Stage) -> list[tuple[int, float, int, int]]:
+    """Return, after each boot: its number, the bits left, and the first and last candidate of the credible set."""
+    seen: list[Entry] = []
+    rows = []
+    for entry in entries:
+        if entry.stage != stage.stage:
+            continue
+        seen.append(entry)
+        if isinstance(entry, Booted):
+            known = known_of(seen, stage.stage)
+            posterior = posterior_of(stage.question, known)
+            groups = posterior.credible(stage.question.confidence)
+            rows.append((known.boots, posterior.entropy_bits, groups[0].first, groups[-1].last))
+    return rows

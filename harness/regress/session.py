@@ -1,0 +1,124 @@
+"""Carry a bisection from its first boot, or from where it was cut short, to its answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.regress.build import Builder
+from harness.regress.git_range import Commit, Repository
+from harness.regress.proof import answer_sentence, rates_lines
+from harness.regress.search import Result, Searcher
+from harness.regress.span import differences, list_span, tree_span
+from harness.regress.spec import GitSource, Spec
+from harness.regress.subset import minimise
+from harness.stats.bisect import AnswerKind, Question
+
+__all__ = ["Conclusion", "conclude"]
+
+
+@dataclass(frozen=True, slots=True)
+class Conclusion:
+    """Be the answer: its kind, sentences for people, and the probability (a fraction of 1).
+
+    ``title`` is ``Fixes:`` style, None where nothing was found. ``git_log`` is in git's own format, None without git.
+    """
+
+    kind: AnswerKind
+    sentences: tuple[str, ...]
+    probability: float
+    title: str | None
+    git_log: str | None
+
+
+async def conclude(spec: Spec, searcher: Searcher, cache: Path, environment: dict[str, str]) -> Conclusion:
+    """Search until there is an answer; what the journal holds is not done again.
+
+    :raise InputError: if what is searched cannot be: an end that cannot be tested, no commits, a dirty tree.
+    :raise HostError: if the journal or a record cannot be written.
+    """
+    if spec.git is not None:
+        return await _commits(spec, spec.git, searcher, cache, environment)
+    if spec.list is not None:
+        span = list_span(spec.list.variable, spec.list.values)
+        question = _question(spec, len(span.candidates))
+        result = await searcher.search(0, span, question, {})
+        return _conclusion(result, span.labels, question, None, None)
+    assert spec.setting is not None
+    found = differences(spec.setting.good, spec.setting.bad)
+    question = _question(spec, len(found))
+    minimum = await minimise(searcher, spec.setting.good, found, question)
+    last = minimum.rounds[-1]
+    if not minimum.needed:
+        labels = ("the good setting", *(one.label for one in found))
+        return _conclusion(last, labels, question, None, None)
+    names = tuple(one.label for one in minimum.needed)
+    several = "these together make" if len(names) > 1 else "this alone makes"
+    sentences: tuple[str, ...] = (f"of {len(found)} differences {several} the failure: {'; '.join(names)}",)
+    if not minimum.whole:
+        sentences += ("whether more is needed beside it was not decided",)
+    first = minimum.rounds[0]
+    culprit = first.answer.group.first if first.answer.group else len(found)
+    chance = min(result.answer.probability for result in minimum.rounds)
+    return Conclusion(
+        AnswerKind.FOUND, (*sentences, *rates_lines(first.known, culprit)), chance, "; ".join(names), None
+    )
+
+
+def _question(spec: Spec, candidates: int) -> Question:
+    return Question(candidates, spec.confidence, spec.min_rate, spec.max_boots, spec.good_end_first)
+
+
+async def _commits(
+    spec: Spec, source: GitSource, searcher: Searcher, cache: Path, environment: dict[str, str]
+) -> Conclusion:
+    repository = Repository(Path(source.repository))
+    builder = Builder(repository, source.build, source.artifact, cache, source.build_limit_s, environment)
+    commits = repository.commits(source.good, source.bad)
+    span = tree_span(commits, builder, source.into)
+    question = _question(spec, len(span.candidates))
+    result = await searcher.search(0, span, question, {})
+    steps = _git_steps(commits, result)
+    group = result.answer.group
+    if result.answer.kind is AnswerKind.FOUND and group is not None:
+        inside = repository.inside(commits[group.first].hash)
+        if inside:
+            searcher.say(f"{commits[group.first].label} is a merge; going on with the {len(inside) - 2} commits inside")
+            span = tree_span(inside, builder, source.into)
+            question = _question(spec, len(span.candidates))
+            merge = {len(inside) - 1: result.known.at(group.first)}
+            result = await searcher.search(1, span, question, merge)
+            commits = inside
+            steps += _git_steps(commits, result)
+    title = None
+    if result.answer.kind is AnswerKind.FOUND and result.answer.group is not None:
+        title = f"Fixes: {commits[result.answer.group.first].label}"
+    return _conclusion(result, span.labels, question, title, repository.bisect_log(steps))
+
+
+def _git_steps(commits: Sequence[Commit], result: Result) -> list[tuple[str, Commit]]:
+    # git knows only good, bad and skip: what is bad is what failed, what is good is what lies before the answer.
+    group = result.answer.group
+    first = len(commits) if group is None else group.first
+    steps = []
+    for position in sorted({*result.known.tallies, *result.known.untestable}):
+        if position in result.known.untestable:
+            steps.append(("skip", commits[position]))
+        elif position >= first:
+            steps.append(("bad", commits[position]))
+        elif group is not None:
+            steps.append(("good", commits[position]))
+    return steps
+
+
+def _conclusion(
+    result: Result, labels: Sequence[str], question: Question, title: str | None, git_log: str | None
+) -> Conclusion:
+    answer = result.answer
+    sentences = [answer_sentence(answer, labels, result.known, question)]
+    if answer.group is not None:
+        sentences += rates_lines(result.known, answer.group.last)
+    if answer.kind is AnswerKind.FOUND and title is None and answer.group is not None:
+        title = labels[answer.group.first]
+    return Conclusion(answer.kind, tuple(sentences), answer.probability, title, git_log)

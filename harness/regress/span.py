@@ -1,0 +1,152 @@
+"""Define what is searched: positions from a good end to a bad one, each of which can be made ready to boot."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.errors import InputError
+from harness.regress.build import Builder, BuildFailed
+from harness.regress.git_range import Commit
+
+__all__ = [
+    "CannotTest",
+    "Difference",
+    "Place",
+    "Span",
+    "apply_differences",
+    "differences",
+    "list_span",
+    "setting_span",
+    "tree_span",
+]
+
+
+class CannotTest(Exception):
+    """Say why a position cannot be made ready."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Be a position that is ready: the variables that select it; ``digest`` None: identity not known."""
+
+    values: Mapping[str, str]
+    digest: str | None
+    took_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Be positions 0 (good end) to N (bad end); ``candidates[i]`` names what comes in at position ``i`` + 1.
+
+    ``prepare`` may take long (a build) and raises :class:`CannotTest`.
+    """
+
+    what: str
+    labels: tuple[str, ...]
+    candidates: tuple[str, ...]
+    prepare: Callable[[int], Place]
+
+
+def list_span(variable: str, values: Sequence[str]) -> Span:
+    """Search an ordered list of values of one variable: kernels, QEMU binaries, IGVM files, firmware.
+
+    :raise InputError: if there are fewer than two.
+    """
+    if len(values) < 2:
+        raise InputError(f"--list {variable}: name at least two values, from good to bad, with commas between")
+
+    def prepare(position: int) -> Place:
+        value = values[position]
+        if "/" not in value:
+            return Place({variable: value}, None, 0.0)
+        path = Path(value)
+        if not path.is_file():
+            raise CannotTest(f"there is no file {value}")
+        with path.open("rb") as file:
+            return Place({variable: value}, hashlib.file_digest(file, "sha256").hexdigest(), 0.0)
+
+    return Span(f"values of {variable}", tuple(values), tuple(values[1:]), prepare)
+
+
+def tree_span(commits: Sequence[Commit], builder: Builder, variable: str) -> Span:
+    """Search commits, each built and put into ``variable``."""
+
+    def prepare(position: int) -> Place:
+        try:
+            built = builder.build(commits[position])
+        except BuildFailed as error:
+            raise CannotTest(str(error)) from error
+        return Place({variable: str(built.path)}, built.digest, built.took_s)
+
+    labels = tuple(commit.label for commit in commits)
+    return Span("commits", labels, labels[1:], prepare)
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Be one thing that differs between two settings: in ``key``, the words ``good`` become ``bad``.
+
+    ``whole``: the values themselves differ. Else they are lists with commas, such as CPU flags, and ``good`` is taken
+    out of the good list or ``bad`` put into it (the other is empty).
+    """
+
+    key: str
+    good: str
+    bad: str
+    whole: bool
+
+    @property
+    def label(self) -> str:
+        """Render for people."""
+        if self.whole:
+            return f"{self.key}: {self.good} → {self.bad}"
+        return f"{self.key}: without {self.good}" if self.good else f"{self.key}: with {self.bad}"
+
+
+def differences(good: Mapping[str, str], bad: Mapping[str, str]) -> tuple[Difference, ...]:
+    """Return what differs; lists with commas that begin alike are taken apart, such as ``max,-cx16`` and ``max``.
+
+    :raise InputError: if one side names a key that the other does not, or nothing differs.
+    """
+    lonely = sorted(good.keys() ^ bad.keys())
+    if lonely:
+        raise InputError(f"{lonely[0]} is given for one side only; give it with --good-set and with --bad-set")
+    found: list[Difference] = []
+    for key in good:
+        ours, theirs = good[key].split(","), bad[key].split(",")
+        if ours[0] == theirs[0] and (len(ours) > 1 or len(theirs) > 1):
+            found += [Difference(key, word, "", False) for word in ours if word not in theirs]
+            found += [Difference(key, "", word, False) for word in theirs if word not in ours]
+        elif ours != theirs:
+            found.append(Difference(key, good[key], bad[key], True))
+    if not found:
+        raise InputError(
+            "the two settings do not differ; give what is good with --good-set, what is bad with --bad-set"
+        )
+    return tuple(found)
+
+
+def apply_differences(good: Mapping[str, str], applied: Sequence[Difference]) -> dict[str, str]:
+    """Return the good setting with ``applied`` made bad."""
+    values = dict(good)
+    for difference in applied:
+        if difference.whole:
+            values[difference.key] = difference.bad
+            continue
+        words = [word for word in values[difference.key].split(",") if word != difference.good]
+        values[difference.key] = ",".join([*words, *([difference.bad] if difference.bad else [])])
+    return values
+
+
+def setting_span(good: Mapping[str, str], needed: Sequence[Difference], pool: Sequence[Difference]) -> Span:
+    """Search which of ``pool`` the failure needs, with ``needed`` in place: position i has the first i of it."""
+
+    def prepare(position: int) -> Place:
+        return Place(apply_differences(good, [*needed, *pool[:position]]), None, 0.0)
+
+    begin = "with " + ", ".join(one.label for one in needed) if needed else "the good setting"
+    labels = tuple(difference.label for difference in pool)
+    return Span("differences of settings", (begin, *labels), labels, prepare)

@@ -1,0 +1,88 @@
+"""Keep in ``run.json`` what a bisection asks, so that it goes on as it began."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
+
+from harness.errors import InputError
+from harness.results.store import Run, read_about
+from harness.scenario.model import Platform
+
+__all__ = ["GitSource", "ListSource", "SettingSource", "Spec", "read_spec", "with_spec"]
+
+_KEY = "bisect"
+
+
+@dataclass(frozen=True, slots=True)
+class GitSource:
+    """Search the commits of ``repository`` after ``good`` up to ``bad``; both are full hashes."""
+
+    repository: str
+    good: str
+    bad: str
+    build: str
+    artifact: str
+    into: str
+    build_limit_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class ListSource:
+    """Search the values of a variable, from good to bad."""
+
+    variable: str
+    values: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SettingSource:
+    """Search what differs between two settings."""
+
+    good: Mapping[str, str]
+    bad: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """Fix a bisection before its first boot. Rates are fractions of 1; exactly one source is given."""
+
+    scenario: str
+    fixed: Mapping[str, str]
+    only: tuple[str, ...]
+    platform: Platform | None
+    signatures: tuple[str, ...]
+    confidence: float
+    min_rate: float
+    max_boots: int | None
+    good_end_first: bool
+    git: GitSource | None = None
+    list: ListSource | None = None
+    setting: SettingSource | None = None
+
+
+_spec_json: TypeAdapter[Spec] = TypeAdapter(Spec)
+
+
+def with_spec(about: Mapping[str, object], spec: Spec) -> Mapping[str, object]:
+    """Return what ``run.json`` holds of a bisection."""
+    return {**about, _KEY: _spec_json.dump_python(spec, mode="json")}
+
+
+def read_spec(run: Run) -> Spec:
+    """Read what a recorded bisection asks.
+
+    :raise InputError: if the run is no bisection, or another version of the harness wrote it.
+    """
+    about = read_about(run)
+    if _KEY not in about:
+        raise InputError(f"{run.folder} is no bisection; `svsm-harness bisect SCENARIO …` starts one")
+    try:
+        return _spec_json.validate_json(json.dumps(about[_KEY]))
+    except ValidationError as error:
+        what = error.errors()[0]["msg"]
+        raise InputError(f"{Path(run.folder) / 'run.json'}: {what}; another version of the harness wrote it") from error

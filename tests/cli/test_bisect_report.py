@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness.cli.bisect import parse_rate_option
+from harness.cli.bisect_report import mail_lines, print_replay, write_files
+from harness.cli.exit_status import ExitStatus
+from harness.errors import InputError
+from harness.regress.journal import Booted, Ended, Journal, Stage
+from harness.regress.session import Conclusion
+from harness.results.store import Run, create_run
+from harness.stats.bisect import AnswerKind, Question
+
+STATUS = {kind: ExitStatus.PASSED for kind in AnswerKind}
+FOUND = Conclusion(AnswerKind.FOUND, ("it begins with b",), 0.97, "Fixes: b", "git bisect start\n")
+
+
+def _run(folder: Path, culprit: int) -> Run:
+    run = create_run(folder, {"command": ["svsm-harness", "bisect", "a b"], "host": {"cpu": "EPYC"}})
+    journal = Journal(run.folder / "journal.jsonl")
+    journal.append(Stage(0, "commits", ("a", "b", "c"), Question(2), {}))
+    for _ in range(8):
+        journal.append(Booted(0, 2, "bad", "hang", None, 1.0))
+        journal.append(Booted(0, 1, "bad", "hang", None, 1.0))
+        journal.append(Booted(0, 0, "good", None, None, 1.0))
+    journal.append(Ended(0, AnswerKind.FOUND, culprit, culprit, 0.97))
+    return run
+
+
+def test_the_answer_is_derived_from_the_boots(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert print_replay(_run(tmp_path, 1), None, "text", STATUS) is ExitStatus.PASSED
+    assert "begins with b" in capsys.readouterr().out
+
+
+def test_an_answer_that_the_boots_do_not_bear_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="the journal says found, its boots say"):
+        print_replay(_run(tmp_path, 2), None, "text", STATUS)
+
+
+def test_the_files_for_a_reviewer_and_for_a_mail(tmp_path: Path) -> None:
+    run = _run(tmp_path, 1)
+    write_files(run, FOUND, None)
+    assert (run.folder / "proof.txt").read_text().startswith("it begins with b")
+    assert (run.folder / "git-bisect.log").read_text() == "git bisect start\n"
+    mail = mail_lines(run, FOUND)
+    assert mail[0] == "Fixes: b"
+    assert "  cpu: EPYC" in mail
+    assert "  svsm-harness bisect 'a b'" in mail
+
+
+@pytest.mark.parametrize("text", ["0%", "100%", "0.95"])
+def test_a_confidence_is_a_rate_below_one(text: str) -> None:
+    with pytest.raises(InputError, match="--confidence"):
+        parse_rate_option("--confidence", text)

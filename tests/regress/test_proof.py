@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import pytest
+
+from harness.regress.journal import Booted, Entry, Prepared, Stage, Untestable, known_of
+from harness.regress.proof import answer_sentence, bits_left, proof_lines, rates_lines
+from harness.stats.bisect import Answer, AnswerKind, Known, Question
+from harness.stats.bisect_posterior import Group, Tally
+
+LABELS = tuple("abcde")
+STAGE = Stage(0, "commits", LABELS, Question(4), {})
+ENTRIES: list[Entry] = [
+    STAGE,
+    Prepared(0, 4, "d" * 64, 1.0),
+    *[Booted(0, 4, "bad", "hang: AP", f"boots/{n:04d}", 1.0) for n in range(5)],
+    Booted(0, 4, "other", "panic", "boots/0009", 1.0),
+    *[Booted(0, 1, "good", None, None, 1.0) for _ in range(9)],
+    Untestable(0, 2, "no compiler\nlong log"),
+]
+
+
+def test_the_log_holds_what_a_reviewer_asks() -> None:
+    text = "\n".join(proof_lines(ENTRIES))
+    for part in ("4 e: 5 bad, 0 good, 1 other", "5 bad: hang: AP (first: boots/0000)", "1 other: panic", "no compiler"):
+        assert part in text
+    assert "long log" not in text
+    assert "15 boots" in text
+
+
+def test_what_is_left_shrinks() -> None:
+    rows = bits_left(ENTRIES, STAGE)
+    assert len(rows) == 15
+    assert rows[-1][1] < rows[0][1]
+    assert rows[-1][2] >= 2
+
+
+@pytest.mark.parametrize(
+    ("kind", "group", "said"),
+    [
+        (AnswerKind.FOUND, Group(3, 3, 0.97), "begins with d (probability 97%)"),
+        (AnswerKind.GROUP, Group(2, 3, 0.97), "one of 2, which no boot can tell apart: c; d"),
+        (AnswerKind.BEFORE, None, "good end has the failure too, 0 of 0, and the bad end 5 of 5"),
+        (AnswerKind.ABSENT, None, "the bad end failed in 5 of 5 boots"),
+        (AnswerKind.SWAPPED, None, "swapped"),
+        (AnswerKind.UNDECIDED, None, "undecided after 15 boots"),
+    ],
+)
+def test_each_answer_is_a_sentence_with_numbers(kind: AnswerKind, group: Group | None, said: str) -> None:
+    assert said in answer_sentence(Answer(kind, group, 0.97), LABELS, known_of(ENTRIES, 0), STAGE.question)
+
+
+def test_rates_on_both_sides_have_intervals() -> None:
+    lines = rates_lines(Known({1: Tally(0, 9), 4: Tally(5, 5)}), 3)
+    assert lines[0] == "before: 0 of 9 boots failed (95%: 0% to 34%)"
+    assert lines[1].startswith("from there on: 5 of 10 boots failed (95%: 19%")

@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness.errors import InputError
+from harness.regress.span import CannotTest, apply_differences, differences, list_span, setting_span
+
+
+def test_a_list_of_files_is_told_apart_by_content(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).write_text("same")
+    span = list_span("guest.kernel", [f"{tmp_path}/a", f"{tmp_path}/b", f"{tmp_path}/none"])
+    assert span.prepare(0).digest == span.prepare(1).digest
+    assert span.prepare(1).values == {"guest.kernel": f"{tmp_path}/b"}
+    with pytest.raises(CannotTest, match="no file"):
+        span.prepare(2)
+    with pytest.raises(InputError, match="at least two"):
+        list_span("x", ["a"])
+
+
+def test_lists_of_flags_are_taken_apart_and_others_are_not() -> None:
+    good = {"machine.cpu": "max,-cx16,-avx", "machine.type": "q35", "machine.memory": "512M"}
+    bad = {"machine.cpu": "max,+foo", "machine.type": "pc", "machine.memory": "512M"}
+    found = differences(good, bad)
+    assert [one.label for one in found] == [
+        "machine.cpu: without -cx16",
+        "machine.cpu: without -avx",
+        "machine.cpu: with +foo",
+        "machine.type: q35 → pc",
+    ]
+    assert apply_differences(good, found) == bad
+    assert apply_differences(good, ()) == good
+    assert apply_differences(good, found[1:3])["machine.cpu"] == "max,-cx16,+foo"
+
+
+@pytest.mark.parametrize(
+    ("good", "bad", "said"), [({"a": "1"}, {}, "one side only"), ({"a": "1"}, {"a": "1"}, "do not differ")]
+)
+def test_settings_that_cannot_be_compared(good: dict[str, str], bad: dict[str, str], said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        differences(good, bad)
+
+
+def test_a_position_has_what_is_needed_and_the_first_of_the_rest() -> None:
+    good, bad = {"a": "0", "b": "0", "c": "0"}, {"a": "1", "b": "1", "c": "1"}
+    pool = differences(good, bad)
+    span = setting_span(good, [pool[2]], pool[:2])
+    assert [span.prepare(i).values for i in range(3)] == [
+        {"a": "0", "b": "0", "c": "1"},
+        {"a": "1", "b": "0", "c": "1"},
+        {"a": "1", "b": "1", "c": "1"},
+    ]

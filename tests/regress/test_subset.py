@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Set
+from pathlib import Path
+
+import pytest
+
+from harness.regress.span import differences
+from harness.regress.subset import minimise
+from harness.stats.bisect import AnswerKind, Question
+
+from .simulated import searcher
+
+GOOD = {f"flag{number}": "off" for number in range(9)}
+BAD = {f"flag{number}": "on" for number in range(9)}
+
+
+@pytest.mark.parametrize("culprits", [{"flag4"}, {"flag0"}, {"flag2", "flag7"}, {"flag0", "flag3", "flag8"}])
+def test_the_smallest_set_is_found(tmp_path: Path, culprits: Set[str]) -> None:
+    def rate(values: Mapping[str, str]) -> float:
+        return 0.4 if all(values[name] == "on" for name in culprits) else 0.0
+
+    pool = differences(GOOD, BAD)
+    question = Question(len(pool), confidence=0.99)
+    minimum = asyncio.run(minimise(searcher(tmp_path, rate), GOOD, pool, question))
+    assert minimum.whole
+    assert {one.key for one in minimum.needed} == culprits
+
+
+def test_no_difference_is_no_set(tmp_path: Path) -> None:
+    pool = differences(GOOD, BAD)
+    minimum = asyncio.run(minimise(searcher(tmp_path, lambda values: 0.0), GOOD, pool, Question(9, min_rate=0.05)))
+    assert minimum.needed == ()
+    assert minimum.rounds[0].answer.kind is AnswerKind.ABSENT
