@@ -1,4 +1,4 @@
-"""``svsm-harness doctor``: say what this machine can run."""
+"""``svsm-harness doctor``: say what a host can run."""
 
 from __future__ import annotations
 
@@ -13,10 +13,12 @@ from pathlib import Path
 
 import typer
 
+from harness.boot.hosts import open_host_site
 from harness.cli.exit_status import ExitStatus
-from harness.cli.options import Format, Results
+from harness.cli.options import Format, HostName, Results
 from harness.cli.table import one_line, terminal_width
-from harness.doctor import Finding, Report, State, examine
+from harness.doctor import Finding, Report, State, examine, examine_site
+from harness.host.protocol import HostKind
 from harness.scenario.model import Platform
 
 __all__ = ["doctor", "render"]
@@ -25,18 +27,25 @@ _NARROWEST, _WIDEST = 60, 100
 _FILE_WIDTH = 80
 
 
-def doctor(results: Results = Path("results"), output: Format = "text") -> None:
-    """Look at this machine, its KVM and its QEMU; say the best grade it reaches and what is in the way of the next.
+def doctor(host: HostName = "local", results: Results = Path("results"), output: Format = "text") -> None:
+    """Look at a host, its KVM and its QEMU; say the best grade it reaches and what is in the way of the next.
 
     Exit status 0 if something can run here, 5 if nothing can.
     """
-    report = asyncio.run(examine(os.environ, results))
+    report = asyncio.run(_examine(host, results))
     if output == "json":
         print(json.dumps(_document(report), indent=1))
     else:
         print(render(report, min(max(terminal_width() or _FILE_WIDTH, _NARROWEST), _WIDEST)))
     if report.best is None:
         raise typer.Exit(ExitStatus.NOTHING_RAN)
+
+
+async def _examine(host: str, results: Path) -> Report:
+    if host == HostKind.LOCAL:
+        return await examine(os.environ, results)
+    async with open_host_site(host, os.environ) as site:
+        return await examine_site(site, os.environ, results)
 
 
 def _document(report: Report) -> dict[str, object]:

@@ -27,13 +27,22 @@ from harness.doctor.snapshot import Access, Cpuid, HostSnapshot, QemuFacts, Unre
 from harness.doctor.tracing import TRACEFS
 from harness.evidence.formats import parse_formats
 
-__all__ = ["PROGRAMS", "collect"]
+__all__ = [
+    "ACCESS",
+    "FILES",
+    "FOLDERS",
+    "FORMATS",
+    "MSRS",
+    "PROGRAMS",
+    "VULNERABILITIES",
+    "collect",
+]
 
 PROGRAMS = ("make", "gcc", "setpriv", "ssh", "perf")
 _LEAVES = (0x8000001F,)
-_MSRS = (SYSCFG, RMP_BASE, RMP_END)
+MSRS = (SYSCFG, RMP_BASE, RMP_END)
 _AMD = "/sys/module/kvm_amd/parameters"
-_FILES = (
+FILES = (
     "/proc/cpuinfo",
     "/proc/meminfo",
     "/proc/mounts",
@@ -61,18 +70,18 @@ _FILES = (
     f"{TRACEFS}/trace_clock",
     f"{TRACEFS}/buffer_size_kb",
 )
-_VULNERABILITIES = "/sys/firmware/sev/vulnerabilities"
-_FOLDERS = (
+VULNERABILITIES = "/sys/firmware/sev/vulnerabilities"
+FOLDERS = (
     "/sys/class/iommu",
     "/sys/kernel/iommu_groups",
     *(f"/sys/module/{name}" for name in ("ccp", "kvm_amd", "kvm_intel", "kvm_pvm")),
-    _VULNERABILITIES,
+    VULNERABILITIES,
     TRACEFS,
     KVM_EVENTS,
     f"{KVM_EVENTS}/kvm_exit",
 )
-_ACCESS = ("/dev/kvm", "/dev/sev", f"{TRACEFS}/instances", f"{TRACEFS}/set_event_pid", *CONTAINER_MARKS, *OVMF)
-_FORMATS = ("kvm_entry", "kvm_msi_set_irq", "kvm_apic_accept_irq")
+ACCESS = ("/dev/kvm", "/dev/sev", f"{TRACEFS}/instances", f"{TRACEFS}/set_event_pid", *CONTAINER_MARKS, *OVMF)
+FORMATS = ("kvm_entry", "kvm_msi_set_irq", "kvm_apic_accept_irq")
 # A parameter that is not listed may hold a password or a name: it is never kept.
 _PARAMETER = re.compile(
     r"(nosnp|nosmt|(amd_|intel_)?iommu(\.passthrough)?=\S*|mem_encrypt=\S*|kvm(_amd|_intel)?\.\S+|ccp\.\S+|"
@@ -133,13 +142,13 @@ def _recorded(root: Path) -> Mapping[str, Any] | None:
 
 
 def _read(tree: _Tree) -> HostSnapshot:
-    folders = {path: tree.read(path, _names) for path in _FOLDERS}
-    holes = folders[_VULNERABILITIES]
-    listed = () if isinstance(holes, Unreadable) else tuple(f"{_VULNERABILITIES}/{name}" for name in holes)
+    folders = {path: tree.read(path, _names) for path in FOLDERS}
+    holes = folders[VULNERABILITIES]
+    listed = () if isinstance(holes, Unreadable) else tuple(f"{VULNERABILITIES}/{name}" for name in holes)
     return HostSnapshot(
-        files={path: tree.text(path) for path in (*_FILES, *listed)},
+        files={path: tree.text(path) for path in (*FILES, *listed)},
         folders=folders,
-        access={path: _access(tree, path) for path in _ACCESS},
+        access={path: _access(tree, path) for path in ACCESS},
         cpuid=tree.read("/dev/cpu/0/cpuid", _cpuid),
         msrs=tree.read("/dev/cpu/0/msr", _msrs),
         parameters=tree.read("/proc/cmdline", _parameters),
@@ -192,7 +201,7 @@ def _msrs(path: Path) -> Mapping[int, int]:
         return {key: words[0] for key, words in _hexadecimal(path) if len(words) == 1}
     found = {}
     with path.open("rb", buffering=0) as stream:
-        for number in _MSRS:
+        for number in MSRS:
             try:
                 (found[number],) = struct.unpack("<Q", os.pread(stream.fileno(), 8, number))
             except (OSError, struct.error):  # EIO: this CPU has no such MSR
@@ -244,7 +253,7 @@ def _symbols(tree: _Tree) -> frozenset[str] | Unreadable:
 
 
 def _fields(tree: _Tree) -> Mapping[str, frozenset[str]] | Unreadable:
-    texts = {name: tree.text(f"{KVM_EVENTS}/{name}/format") for name in _FORMATS}
+    texts = {name: tree.text(f"{KVM_EVENTS}/{name}/format") for name in FORMATS}
     found = parse_formats("\n".join(text for text in texts.values() if not isinstance(text, Unreadable)))
     if found:
         return {name: event.field_names for name, event in found.items()}

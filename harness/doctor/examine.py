@@ -1,28 +1,35 @@
-"""Examine this machine: what can be read of it, what its QEMU lists, and whether its KVM boots Linux."""
+"""Examine a host: what can be read of it, what its QEMU lists, and whether its KVM boots Linux."""
 
 from __future__ import annotations
 
 import asyncio
 import os
+import shlex
 import shutil
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from harness.boot.kvm_probe import probe_kvm
 from harness.boot.site import Site, open_site
+from harness.clock import Deadline
 from harness.doctor.collect import collect
+from harness.doctor.far import far_script, write_tree
 from harness.doctor.finding import Report
 from harness.doctor.judge import judge
 from harness.doctor.snapshot import HostSnapshot, QemuFacts, Unreadable
-from harness.errors import HarnessError
+from harness.errors import HarnessError, HostError
 from harness.guest.initramfs import find_tools
 from harness.guest.kernel import find_kernel
 from harness.scenario.model import Guest
 
-__all__ = ["examine", "parse_properties"]
+__all__ = ["examine", "examine_site"]
 
-_ASK_S = 10.0
+# A shell, a hundred small files and the list of symbols, over a connection that may be slow.
+_READ_S = 60.0
+# Payloads are compiled, and hosts reached, from this machine.
+_NEEDED_HERE = ("make", "gcc", "setpriv", "ssh")
 
 
 async def examine(environment: Mapping[str, str], results: Path) -> Report:
@@ -36,6 +43,35 @@ async def examine(environment: Mapping[str, str], results: Path) -> Report:
         return judge(replace(read, qemu=qemu, kvm=qemu, guest_image=_planned(read)))
     site, facts = qemu
     return judge(await _booted(replace(read, qemu=facts), site))
+
+
+async def examine_site(site: Site, environment: Mapping[str, str], results: Path) -> Report:
+    """Look at the site's host, which is another machine; what guests are built from is looked at here.
+
+    :raise HostError: if the host answers with nothing.
+    :raise HostLost, TimeoutError: if it goes away or does not answer.
+    """
+    done, here = await asyncio.gather(
+        site.host.run(far_script(), Deadline.after(_READ_S)), asyncio.to_thread(_read, environment, results)
+    )
+    if b"= root" not in done.stdout:
+        said = done.stderr.decode(errors="replace").strip()[-300:]
+        raise HostError(f"host {site.host.name} cannot be read: {said or 'its shell said nothing'}")
+    with TemporaryDirectory(prefix="svsm-doctor-") as folder:
+        write_tree(done.stdout, Path(folder), {})
+        read = collect(Path(folder), results)
+    read = replace(
+        read,
+        programs={**read.programs, **{name: here.programs.get(name) for name in _NEEDED_HERE}},
+        results_folder=here.results_folder,
+        results_free_bytes=here.results_free_bytes,
+        results_writable=here.results_writable,
+        guest_tools=here.guest_tools,
+        guest_kernel=here.guest_kernel,
+        igvm_file=await _igvm_there(site, environment),
+        qemu=_qemu(site),
+    )
+    return judge(await _booted(read, site))
 
 
 def _read(environment: Mapping[str, str], results: Path) -> HostSnapshot:
@@ -52,7 +88,7 @@ async def _ask_qemu(environment: Mapping[str, str]) -> tuple[Site, QemuFacts] | 
         site = await open_site(environment)
     except HarnessError as error:
         return Unreadable(_first_line(error))
-    return site, await _qemu(site)
+    return site, _qemu(site)
 
 
 async def _booted(read: HostSnapshot, site: Site) -> HostSnapshot:
@@ -78,7 +114,7 @@ def _planned(read: HostSnapshot) -> str | Unreadable:
     return missing[0] if missing else "built once QEMU is there"
 
 
-async def _qemu(site: Site) -> QemuFacts:
+def _qemu(site: Site) -> QemuFacts:
     found = site.capabilities
     return QemuFacts(
         found.binary,
@@ -86,36 +122,18 @@ async def _qemu(site: Site) -> QemuFacts:
         found.package,
         frozenset(found.machines),
         found.types,
-        await _machine_properties(found.binary),
+        found.properties.get("q35", Unreadable("this QEMU has no q35")),
     )
 
 
-async def _machine_properties(binary: str) -> frozenset[str] | Unreadable:
-    asked = asyncio.subprocess.create_subprocess_exec(
-        binary,
-        *("-machine", "q35,help"),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-    )
-    try:
-        process = await asked
-    except OSError as error:
-        return Unreadable(f"{binary} does not run: {error.strerror}")
-    try:
-        async with asyncio.timeout(_ASK_S):
-            said, _ = await process.communicate()
-    except TimeoutError:
-        process.kill()
-        await process.wait()
-        return Unreadable(f"{binary} -machine q35,help gave no answer in {_ASK_S:.0f} s")
-    found = parse_properties(said.decode(errors="replace"))
-    return found or Unreadable(f"{binary} -machine q35,help listed nothing")
-
-
-def parse_properties(text: str) -> frozenset[str]:
-    """Return the names that ``-machine TYPE,help`` lists, one ``name=<type> - description`` a line."""
-    return frozenset(line.split("=<")[0].strip() for line in text.splitlines() if "=<" in line)
+async def _igvm_there(site: Site, environment: Mapping[str, str]) -> str | Unreadable:
+    named = environment.get("SVSM_IGVM")
+    if not named:
+        return Unreadable("SVSM_IGVM names none", absent=True)
+    done = await site.host.run(f"[ -r {shlex.quote(named)} ]", Deadline.after(_READ_S))
+    if done.status != 0:
+        return Unreadable(f"SVSM_IGVM names {named}, which cannot be read on {site.host.name}")
+    return f"{named} on {site.host.name}"
 
 
 def _igvm_file(environment: Mapping[str, str]) -> str | Unreadable:

@@ -57,7 +57,7 @@ def test_json_and_the_exit_status(
 
     monkeypatch.setattr("harness.cli.doctor.examine", examine)
     try:
-        command.doctor(Path("results"), "json")
+        command.doctor(results=Path("results"), output="json")
         ended = None
     except command.typer.Exit as exit_:
         ended = exit_.exit_code

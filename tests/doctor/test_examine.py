@@ -4,16 +4,10 @@ import asyncio
 import os
 from pathlib import Path
 
-from harness.doctor.examine import examine, parse_properties
+from harness.doctor.examine import examine
 from harness.doctor.finding import State
 
 from .recorded import finding
-
-
-def test_the_properties_that_qemu_lists() -> None:
-    said = "pc-q35-10.1-machine options:\n  acpi=<OnOffAuto>       - Enable ACPI\n  igvm-cfg=<link<igvm-cfg>> - x\n"
-    assert parse_properties(said) == {"acpi", "igvm-cfg"}
-    assert parse_properties("qemu: unsupported machine type\n") == frozenset()
 
 
 def test_without_qemu_everything_else_is_still_said(tmp_path: Path) -> None:
