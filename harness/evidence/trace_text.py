@@ -107,7 +107,7 @@ _TEMPLATES: dict[str, tuple[type, str]] = {
     ),
     "kvm_pi_irte_update": (
         host.IrteUpdate,
-        r"PI is <state:s> for irq <irq:u>, vcpu <vcpu:d>, gsi: 0x<gsi:x>, gvec: 0x<gvec:x>"
+        r"(?:VT-d )?PI is <state:s> for irq <irq:u>, vcpu <vcpu:d>, gsi: 0x<gsi:x>, gvec: 0x<gvec:x>"
         r"(?:, pi_desc_addr: 0x<pi_desc_addr:x>)?",
     ),
     "kvm_avic_incomplete_ipi": (

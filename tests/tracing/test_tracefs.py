@@ -180,7 +180,8 @@ class TestFolder:
 
     def record(self, root: Path, threads: list[int] | None = None) -> tuple[bytes, TraceEnd]:
         (root / "trace").write_bytes(
-            b" x-1 [000] ..... 1.000000: kvm_exit: vcpu 0\n sh-1 [000] ..... 2.000000: tracing_mark_write: step=trace end\n"
+            b" x-1 [000] ..... 1.000000: kvm_exit: vcpu 0\n"
+            b" sh-1 [000] ..... 2.000000: tracing_mark_write: step=trace end\n"
         )
 
         async def run() -> tuple[bytes, TraceEnd]:
