@@ -24,9 +24,13 @@ static void parse_word(struct span word)
 		refuse("not KEY=VALUE", word);
 	if (span_equals(key, "run"))
 		options.plan = value;
+	else if (span_equals(key, "fault") && span_equals(value, "one-more"))
+		options.one_more = true;
+	else if (span_equals(key, "fault") && span_equals(value, "astray"))
+		options.astray = true;
 	else if (span_equals(key, "end") && (span_equals(value, "exit") || span_equals(value, "idle")))
 		options.stay = span_equals(value, "idle");
-	else if (span_equals(key, "end"))
+	else if (span_equals(key, "end") || span_equals(key, "fault"))
 		refuse("unknown value in", word);
 	else if (!span_equals(key, "await-ms"))
 		refuse("unknown option", word);

@@ -9,6 +9,8 @@ struct options {
 	u64 await_ms;
 	bool stay;	/* sleep after the plan, instead of leaving QEMU */
 	struct span plan;
+	/* To see that somebody notices: what is done is not what the step's name says. */
+	bool one_more, astray;
 };
 
 extern struct options options;

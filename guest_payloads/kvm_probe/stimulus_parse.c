@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "edu.h"
+#include "options.h"
 #include "smp.h"
 #include "stimuli.h"
 
@@ -76,6 +77,9 @@ const char *stimulus_parse(struct span word, struct stimulus *stimulus)
 	reason = parse_fields(rest, stimulus);
 	if (reason)
 		return reason;
+	stimulus->count += options.one_more;
+	if (options.astray && stimulus->cpu != EVERY_CPU)
+		stimulus->cpu = (stimulus->cpu + 1) % cpu_count;
 	if ((kind == WAKES || kind == RESTARTS) && !stimulus->cpu)
 		return "CPU 0 does it, so it needs another CPU to do it to";
 	if (kind == MSIS && !edu_find())

@@ -58,6 +58,7 @@ def boot(elf: Path, tmp_path: Path) -> Boot:
         ("", "this is no KVM guest: CPUID leaf 40000000h is not KVM's"),
         ("frobnicate=1", "unknown option: frobnicate=1"),
         ("run", "not KEY=VALUE: run"),
+        ("fault=other", "unknown value in: fault=other"),
         ("end=never", "unknown value in: end=never"),
         ("await-ms=0", "number missing or out of range in: await-ms=0"),
         ("await-ms=600001", "number missing or out of range in: await-ms=600001"),
