@@ -28,6 +28,7 @@ _COMMANDS = {
     "replay": ("show", "replay", "Judge recorded boots again, from the record alone."),
     "history": ("history", "history", "Show rates, times and kinds of failure over all nights."),
     "report": ("report", "report", "Write runs as a page, or for another system."),
+    "nightly": ("nightly", "nightly", "Make one night: the set, campaigns until its time is spent, the page."),
     "bundle": ("bundle", "bundle", "Pack one boot into an archive that boots without the harness."),
     "prune": ("prune", "prune", "Delete the logs of old boots, never a failure's first example."),
     "repro": ("repro", "repro", "Print how to reproduce a recorded boot, and do it."),
@@ -39,8 +40,8 @@ _COMMANDS = {
 _USAGE_ERROR: Any = typer.BadParameter.__bases__[0]
 _ABOUT = """Boot SVSM and VMPL configurations under QEMU/KVM, watch them, and judge what they did.
 
-Every verdict names its grade of evidence, weakest first: model (the VMPL model payload), tcg (Linux on an emulated
-CPU), kvm (real KVM), snp, svsm.
+Every verdict names its grade of evidence, weakest first: model (the VMPL model payload), nocc (an SVSM
+without SNP), tcg (Linux on an emulated CPU), kvm (real KVM), snp, svsm.
 
 Start with:  svsm-harness doctor  |  svsm-harness run  |  svsm-harness show latest
 """

@@ -1,0 +1,1 @@
+"""Spend a night: which campaign is worth the next minutes, and which earlier evidence still counts."""
