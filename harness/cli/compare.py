@@ -16,7 +16,7 @@ import typer
 
 from harness.boot.site import Site
 from harness.catalogue import find_files, load_files, parse_set, select_variants
-from harness.cli.boots_loop import Ongoing, carry_out
+from harness.cli.boots_loop import Ongoing, Outlook, carry_out
 from harness.cli.compare_text import document, kinds_rows, notes, sentences, status_of_all, times_rows
 from harness.cli.exit_status import ExitStatus
 from harness.cli.options import Format, Only, PerturbValues, Results, SetValues, set_values_and
@@ -166,16 +166,18 @@ async def _resumed(run: Run, site: Site) -> Ongoing:
 def _carry_out(begin: Callable[[Site], Awaitable[Ongoing]], parallel: int, output: str) -> ExitStatus:
     plans: list[CampaignPlan] = []
 
-    def announce(ongoing: Ongoing, at_once: int) -> None:
+    def announce(ongoing: Ongoing, outlook: Outlook) -> None:
         plans.append(ongoing.plan)
         if output == "text":
-            _print_beforehand(ongoing, at_once)
+            _print_beforehand(ongoing, outlook)
 
     ongoing, error = carry_out(
         begin,
         parallel,
         announce,
-        lambda account: watch_campaign(account, output == "json", lambda account: _standing(account, plans[0])),
+        lambda account, outlook: watch_campaign(
+            account, output == "json", lambda account: _standing(account, plans[0]), outlook.expected_s
+        ),
     )
     arms = planned_arms(ongoing.run, ongoing.plan)
     about: dict[str, object] = {"results": str(ongoing.run.folder)}
@@ -201,15 +203,17 @@ def _standing(account: Account, plan: CampaignPlan) -> str:
     return f"failed: {', '.join(counts)}"
 
 
-def _print_beforehand(ongoing: Ongoing, at_once: int) -> None:
+def _print_beforehand(ongoing: Ongoing, outlook: Outlook) -> None:
     plan = ongoing.plan
     each = plan.goal.boots // len(plan.arms)
-    print(f"{plan.scenario} on {plan.platform}: {each} boots of each setting, interleaved, {at_once} at a time")
+    print(f"{plan.scenario} on {plan.platform}: {each} boots of each setting, interleaved, {outlook.at_once} at a time")
     for arm in plan.arms:
         print(f"  {arm}")
     if ongoing.account.lines:
         again = cut_short(ongoing.run, ongoing.account)
         print(f"{len(ongoing.account.lines)} boots are recorded already; {again} were cut short and are made again")
+    if (takes := outlook.sentence(ongoing.account)) is not None:
+        print(takes)
     print(f"if this is cut short: {_resume_command(ongoing.run)}\n", flush=True)
 
 

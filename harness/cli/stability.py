@@ -19,7 +19,7 @@ from harness.boot.plan import RefusedBoot, plan_boots
 from harness.boot.run import PlannedBoot
 from harness.boot.site import Site
 from harness.catalogue import find_files, load_files, parse_set, select_variants
-from harness.cli.boots_loop import Ongoing, carry_out
+from harness.cli.boots_loop import Ongoing, Outlook, carry_out
 from harness.cli.exit_status import ExitStatus
 from harness.cli.keep import Keep
 from harness.cli.known import Known, find_known
@@ -171,7 +171,11 @@ def _carry_out(
     begin_s = monotonic_s()
     announce = _print_beforehand if output == "text" else _say_nothing
     campaign, error = carry_out(
-        begin, parallel, announce, lambda account: watch_campaign(account, quiet=output == "json"), keep
+        begin,
+        parallel,
+        announce,
+        lambda account, outlook: watch_campaign(account, quiet=output == "json", expected_s=outlook.expected_s),
+        keep,
     )
     account = campaign.account
     known = apply_known(campaign.run, list(account.lines.values()), issues, _today(), watched=not account.exact)
@@ -188,19 +192,21 @@ def _carry_out(
     return status
 
 
-def _say_nothing(campaign: Ongoing, at_once: int) -> None: ...
+def _say_nothing(campaign: Ongoing, outlook: Outlook) -> None: ...
 
 
-def _print_beforehand(campaign: Ongoing, at_once: int) -> None:
+def _print_beforehand(campaign: Ongoing, outlook: Outlook) -> None:
     plan, account, goal = campaign.plan, campaign.account, campaign.plan.goal
     several = f", {len(plan.entries)} variants in turn" if len(plan.entries) > 1 else ""
-    print(f"{plan.scenario} on {plan.platform}: {goal.boots} boots{several}, {at_once} at a time")
+    print(f"{plan.scenario} on {plan.platform}: {goal.boots} boots{several}, {outlook.at_once} at a time")
     for refused in campaign.refused:
         print(f"not part of it: {refused.identity.variant}: UNSUPPORTED: {refused.reason}")
     print(beforehand(goal))
     if account.lines:
         again = cut_short(campaign.run, account)
         print(f"{len(account.lines)} boots are recorded already; {again} were cut short and are made again")
+    if (takes := outlook.sentence(account)) is not None:
+        print(takes)
     print(f"if this is cut short: {_resume_command(campaign.run)}\n", flush=True)
 
 

@@ -16,6 +16,7 @@ from harness.clock import monotonic_s
 from harness.results.record import BootIdentity, BootLine
 from harness.stability.account import Account, failure_signature
 from harness.stability.run import Watcher
+from harness.stability.time_left import time_left_s
 from harness.units import format_duration
 
 if TYPE_CHECKING:
@@ -33,12 +34,14 @@ _LINES = 20
 class Board:
     """Be what is shown; ``begin_s`` and ``before`` are when this process began, and what was recorded then.
 
-    ``standing`` says in a line what the boots show so far.
+    ``standing`` says in a line what the boots show so far. ``expected_s`` is what each boot was expected to add, by
+    those recorded earlier; None: there are none.
     """
 
     account: Account
     standing: Callable[[Account], str] = interval_text
     begin_s: float = field(default_factory=monotonic_s)
+    expected_s: float | None = None
     before: int = 0
     running: dict[int, tuple[float, Progress]] = field(default_factory=dict)
     interval: str = ""
@@ -69,10 +72,11 @@ class Board:
         return f"{done} of {total} boots done, {failed} failed{lost}; {self._left(now_s)}"
 
     def _left(self, now_s: float) -> str:
-        made = len(self.account.lines) - self.before
-        if not made:
+        done = len(self.account.lines)
+        left = self.account.goal.boots - done
+        left_s = time_left_s(done - self.before, left, now_s - self.begin_s, self.expected_s)
+        if left_s is None:
             return "time left not known yet"
-        left_s = (now_s - self.begin_s) / made * (self.account.goal.boots - len(self.account.lines))
         most = "at most " if self.account.goal.peeks else ""
         return f"{most}{format_duration(left_s)} left"
 
@@ -90,10 +94,16 @@ class Board:
 
 @contextmanager
 def watch_campaign(
-    account: Account, quiet: bool, standing: Callable[[Account], str] = interval_text
+    account: Account,
+    quiet: bool,
+    standing: Callable[[Account], str] = interval_text,
+    expected_s: float | None = None,
 ) -> Iterator[Watcher]:
-    """Yield what :func:`~harness.stability.run.make_boots` reports to; shown on standard error unless ``quiet``."""
-    board = Board(account, standing)
+    """Yield what :func:`~harness.stability.run.make_boots` reports to; shown on standard error unless ``quiet``.
+
+    ``standing`` and ``expected_s`` as in the :class:`Board`.
+    """
+    board = Board(account, standing, expected_s=expected_s)
     if quiet:
         yield board.watch
         return

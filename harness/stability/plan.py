@@ -50,6 +50,11 @@ class _Entry:
     setting: Mapping[str, JsonValue]
     made_of: Mapping[str, str]
 
+    @property
+    def variant(self) -> str:
+        # As in the record (harness.scenario.setting).
+        return self.scenario if self.id == "-" else f"{self.scenario}[{self.id}]"
+
 
 @dataclass(frozen=True, slots=True)
 class CampaignPlan:

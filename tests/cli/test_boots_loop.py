@@ -5,19 +5,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sample_campaign import lines_of
 
 from harness.cli import boots_loop as subject
 from harness.errors import HostError, InputError
+from harness.qemu.command import Accel
 from harness.results.store import create_run
+from harness.scenario.model import Platform
 from harness.stability.account import count_boots
 from harness.stability.goal import Goal
-from harness.stability.plan import CampaignPlan
+from harness.stability.plan import CampaignPlan, _Entry
 
 
 @pytest.fixture
 def ongoing(tmp_path: Path) -> subject.Ongoing:
     goal = Goal(3, None, 0.95)
-    return subject.Ongoing(create_run(tmp_path, {}), CampaignPlan(goal, ()), count_boots(goal, 1, ()), ())
+    entry = _Entry("s", "about", "s.yaml", "-", "s", Platform.MODEL, Accel.TCG, {}, {})
+    return subject.Ongoing(create_run(tmp_path, {}), CampaignPlan(goal, (entry,)), count_boots(goal, 1, ()), ())
 
 
 def _carry_out(monkeypatch: pytest.MonkeyPatch, ongoing: subject.Ongoing, ends_with: BaseException | None) -> Any:
@@ -37,7 +41,9 @@ def _carry_out(monkeypatch: pytest.MonkeyPatch, ongoing: subject.Ongoing, ends_w
     monkeypatch.setattr(subject, "open_site", look)
     monkeypatch.setattr(subject, "make_boots", make)
     watcher: Any = nullcontext(lambda identity, what: None)
-    result = subject.carry_out(begin, 4, lambda campaign, at_once: said.append(at_once), lambda account: watcher)
+    result = subject.carry_out(
+        begin, 4, lambda campaign, outlook: said.append(outlook.at_once), lambda account, outlook: watcher
+    )
     return result, said
 
 
@@ -57,3 +63,31 @@ def test_what_ends_it_early_comes_back_with_what_is_made(
 def test_a_campaign_that_never_began_raises(monkeypatch: pytest.MonkeyPatch, ongoing: subject.Ongoing) -> None:
     with pytest.raises(InputError, match="no such"):
         _carry_out(monkeypatch, ongoing, InputError("no such variant"))
+
+
+@pytest.mark.parametrize(
+    ("goal", "expected_s", "said"),
+    [
+        (Goal(10, None, 0.95), None, None),
+        (Goal(10, None, 0.95), 2.0, "this takes about 16.0 s, by the 7 boots of it that are recorded here"),
+        (
+            Goal(10, 0.1, 0.95, sequential=True),
+            2.0,
+            "this takes at most 16.0 s, by the 7 boots of it that are recorded here",
+        ),
+    ],
+)
+def test_it_is_said_beforehand_how_long_it_takes(goal: Goal, expected_s: float | None, said: str | None) -> None:
+    assert subject.Outlook(2, 7, expected_s).sentence(count_boots(goal, 1, lines_of(".."))) == said
+
+
+def test_boots_at_the_same_time_share_what_one_takes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    entry = _Entry("s", "about", "s.yaml", "v=1", "s", Platform.MODEL, Accel.TCG, {}, {})
+    run = create_run(tmp_path, {})
+    for line in lines_of("..."):
+        run.append(line)
+    for boots, expected_s in ((8, 0.25), (2, 0.5)):
+        goal = Goal(boots, None, 0.95)
+        ongoing = subject.Ongoing(run, CampaignPlan(goal, (entry,)), count_boots(goal, 1, ()), ())
+        outlook = subject._outlook(ongoing, 4)
+        assert (outlook.at_once, outlook.earlier, outlook.expected_s) == (4, 2, expected_s)

@@ -35,6 +35,16 @@ def test_the_time_left_rests_on_what_this_process_made() -> None:
     assert "; 8 s left; " in board.headline(2.0)
 
 
+def test_boots_recorded_earlier_tell_the_time_left_from_the_first_moment() -> None:
+    account = count_boots(Goal(10, None, 0.95), 1, ())
+    board = Board(account, begin_s=0.0, expected_s=2.0)
+    assert "; 20.0 s left; " in board.headline(0.0)
+    assert "; 19.0 s left; " in board.headline(1.0)
+    _add(board, account, boot_line(1))
+    # Four boots' worth of what was expected, and one of its own: 28 s for five.
+    assert "; 50.4 s left; " in board.headline(20.0)
+
+
 def test_with_a_stop_rule_the_time_left_is_a_limit() -> None:
     account = count_boots(Goal(10, 0.1, 0.95, sequential=True), 1, ())
     board = Board(account, begin_s=0.0)
