@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+import shutil
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from tempfile import mkdtemp
 
 from harness.boot.site import Site, open_site, site_of
+from harness.boot.virtual_host import open_virtual_site
 from harness.clock import Deadline
 from harness.errors import HostError
 from harness.host.inventory import find_host
@@ -20,14 +25,25 @@ _OPEN_S = 60.0
 
 
 @asynccontextmanager
-async def open_host_site(name: str, environment: Mapping[str, str]) -> AsyncIterator[Site]:
-    """Yield the site of ``local`` or of a machine of the inventory; nothing of ours is left on it afterwards.
+async def open_host_site(
+    name: str, environment: Mapping[str, str], results: Path, kernel: str | None = None, modules: str | None = None
+) -> AsyncIterator[Site]:
+    """Yield the site of ``local``, of ``virtual`` or of a machine of the inventory; nothing is left on it afterwards.
+
+    ``results`` is where the log of a virtual host begins, until :meth:`Site.keep_log` moves it into the run's folder.
+    ``kernel`` and ``modules`` are what a virtual host boots; None: what guests boot.
 
     :raise InputError: if the inventory has no such host, or is wrong.
     :raise HostError: if the host cannot be reached, its key has changed, or it has no QEMU that runs.
     """
     if name == HostKind.LOCAL:
         yield await open_site(environment)
+        return
+    if name == HostKind.VIRTUAL:
+        here = await open_site(environment)
+        with _log_folder(results) as logs:
+            async with open_virtual_site(here, logs, kernel, modules) as site:
+                yield replace(site, log=logs)
         return
     entry, jumps = find_host(name, environment)
     deadline = Deadline.after(_OPEN_S)
@@ -37,3 +53,14 @@ async def open_host_site(name: str, environment: Mapping[str, str]) -> AsyncIter
         except HostLost as lost:
             raise HostError(str(lost)) from lost
         yield site
+
+
+# Beside the runs, so that it can be renamed into one. What no run has taken is removed with its host.
+@contextmanager
+def _log_folder(results: Path) -> Iterator[Path]:
+    results.mkdir(parents=True, exist_ok=True)
+    folder = Path(mkdtemp(prefix=".host-", dir=results))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

@@ -22,6 +22,7 @@ from harness.boot.start import start_machine
 from harness.clock import Deadline
 from harness.errors import HostError
 from harness.evidence.startup import MILESTONES
+from harness.host.local import LocalHost
 from harness.host.protocol import HostKind, QemuHost
 from harness.qemu.command import Accel, QemuCommand, Stream, Wiring, build_command
 from harness.qemu.command import Guest as Loaded
@@ -35,6 +36,7 @@ from harness.scenario.setting import Setting
 __all__ = ["KvmAnswer", "probe_kvm"]
 
 _DEVICE = Path("/dev/kvm")
+_PROBE_AFAR_S = 90.0
 _ABSENT, _CLOSED = 1, 2
 _ASK_S = 10.0
 # Under working KVM the guest's init prints within two seconds; this is for slow nested ones.
@@ -91,7 +93,11 @@ async def _access(host: QemuHost) -> int:
 
 
 def _key(site: Site, load: Load) -> str:
-    parts = (site.host.facts.boot_id, site.capabilities.binary, site.capabilities.package, load.provenance["kernel"])
+    # A virtual host is made anew for every run, but out of the same parts on the same machine.
+    facts = site.host.facts
+    virtual = site.host.kind is HostKind.VIRTUAL
+    booted = f"{LocalHost().facts.boot_id} {facts.release} {facts.cpu_model}" if virtual else facts.boot_id
+    parts = (booted, site.capabilities.binary, site.capabilities.package, load.provenance["kernel"])
     return hashlib.sha256(" ".join(parts).encode()).hexdigest()[:24]
 
 
@@ -101,7 +107,8 @@ async def _boot(site: Site, setting: Setting, load: Load, folder: Path) -> KvmAn
     def compose(machine: Machine, loaded: Loaded, wiring: Wiring) -> QemuCommand:
         return build_command(capabilities.binary, capabilities.version, Accel.KVM, machine, loaded, wiring)
 
-    deadline = Deadline.after(_PROBE_S)
+    # Elsewhere its files have to be copied first, and a virtual host emulates.
+    deadline = Deadline.after(_PROBE_S if site.host.kind is HostKind.LOCAL else _PROBE_AFAR_S)
     try:
         start = start_machine(compose, setting.machine, (Stream.CONSOLE,), load, site, folder, deadline)
         async with start as machine:

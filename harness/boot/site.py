@@ -32,7 +32,8 @@ class Site:
     """Be what boots need: the host that they run on, and this machine's cache.
 
     ``slots`` is how many boots the host's inventory entry allows at a time; None: one for each of its CPUs.
-    ``surveys`` keeps what the host was found to trace.
+    ``surveys`` keeps what the host was found to trace. ``log`` is the folder that a virtual host's console is written
+    to; None: the host keeps its own.
     """
 
     capabilities: Capabilities
@@ -42,6 +43,12 @@ class Site:
     host: QemuHost = field(default_factory=LocalHost)
     slots: int | None = None
     surveys: Surveys = field(default_factory=Surveys)
+    log: Path | None = None
+
+    def keep_log(self, run: Path) -> None:
+        """Move the log of the host, where it has one, into the run's folder, while it is still written."""
+        if self.log is not None:
+            self.log.rename(run / "host")
 
     @property
     def parallel(self) -> int:

@@ -61,7 +61,8 @@ HostName = Annotated[
     typer.Option(
         "--host",
         metavar="H",
-        help="Where QEMU runs: local, or a machine of ci/hosts.yaml (or of $SVSM_HARNESS_HOSTS).",
+        help="Where QEMU runs: local, virtual (a Linux guest with KVM, booted for the run), or a machine of "
+        "ci/hosts.yaml (or of $SVSM_HARNESS_HOSTS).",
     ),
 ]
 Results = Annotated[Path, typer.Option("--results", metavar="DIR", help="Folder that keeps the records of all runs.")]

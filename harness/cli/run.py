@@ -71,7 +71,7 @@ def run(
     scenarios = load_files(files, parse_set(set_values), os.environ)
     variants = select_variants(scenarios, only or [])
     if dry_run:
-        asyncio.run(_print_commands(variants, platform, host))
+        asyncio.run(_print_commands(variants, platform, host, results))
         return
 
     def plan(site: Site) -> Awaitable[Sequence[Planned]]:
@@ -102,9 +102,10 @@ def run_planned(
     runs: list[Run] = []
 
     async def everything() -> None:
-        async with open_host_site(host, os.environ) as site:
+        async with open_host_site(host, os.environ, results) as site:
             plans = await plan(site)
             runs.append(create_run(results, describe_run(sys.argv)))
+            site.keep_log(runs[0].folder)
             with watch(len(plans), quiet=output == "json") as board:
 
                 def finished(line: BootLine) -> None:
@@ -139,8 +140,8 @@ def run_planned(
     return status
 
 
-async def _print_commands(variants: Sequence[Variant], platform: Platform | None, host: str) -> None:
-    async with open_host_site(host, os.environ) as site:
+async def _print_commands(variants: Sequence[Variant], platform: Platform | None, host: str, results: Path) -> None:
+    async with open_host_site(host, os.environ, results) as site:
         for plan in await plan_boots(variants, site, platform):
             if isinstance(plan, RefusedBoot):
                 print(f"# {plan.identity.variant}: UNSUPPORTED: {plan.reason}")

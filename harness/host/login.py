@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import shlex
 import socket
@@ -18,7 +19,7 @@ from harness.scenario.hosts import HostEntry
 if TYPE_CHECKING:
     import paramiko
 
-__all__ = ["Line", "Login", "login_by_entry"]
+__all__ = ["Line", "Login", "login_by_entry", "login_by_secrets"]
 
 # A network that swallows everything is noticed after this (tcp(7) TCP_USER_TIMEOUT), and asked that often.
 _UNHEARD_MS = 30_000
@@ -58,6 +59,51 @@ def login_by_entry(name: str, entry: HostEntry, jumps: Sequence[HostEntry]) -> L
                 transport = _log_in(name, stop, channel, deadline, below)
             assert transport is not None
             return Line(transport, below.pop_all())
+        raise AssertionError("an ExitStack of connections swallows nothing")  # pragma: no cover
+
+    return login
+
+
+def login_by_secrets(port: int, host_public: bytes, user_private: bytes) -> Login:
+    """Return the login to a machine of our own making behind a port of this one; its keys are 32 bytes of Ed25519.
+
+    The login raises :class:`HostError` where another key answers, or none.
+    """
+
+    def login(deadline: Deadline) -> Line:
+        import paramiko
+        from cryptography.hazmat.primitives import serialization
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+        logging.getLogger("paramiko").addHandler(logging.NullHandler())
+        text = Ed25519PrivateKey.from_private_bytes(user_private).private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
+        )
+        algorithm = b"ssh-ed25519"
+        # RFC 8709 section 4; a string is its length and its bytes (RFC 4251 section 5).
+        blob = b"".join(len(part).to_bytes(4, "big") + part for part in (algorithm, host_public))
+        left_s = deadline.remaining_s + 0.1
+        with ExitStack() as below:
+            client = paramiko.SSHClient()
+            below.callback(_close, client)
+            client.set_missing_host_key_policy(paramiko.RejectPolicy())
+            client.get_host_keys().add(f"[127.0.0.1]:{port}", "ssh-ed25519", paramiko.Ed25519Key(data=blob))
+            try:
+                client.connect(
+                    "127.0.0.1",
+                    port,
+                    "root",
+                    pkey=paramiko.Ed25519Key.from_private_key(io.StringIO(text.decode())),
+                    allow_agent=False,
+                    look_for_keys=False,
+                    timeout=left_s,
+                    banner_timeout=left_s,
+                    auth_timeout=left_s,
+                )
+            except (paramiko.SSHException, OSError, EOFError) as error:
+                why = str(error) or type(error).__name__
+                raise HostError(f"the virtual host cannot be reached: {why}") from error
+            return Line(_settled(client), below.pop_all())
         raise AssertionError("an ExitStack of connections swallows nothing")  # pragma: no cover
 
     return login
@@ -118,6 +164,10 @@ def _log_in(
         if "not found in known_hosts" in str(error):
             raise HostError(f"{where}: its key is not in {known_hosts}; {_learn(stop)}") from error
         raise HostError(f"{where} cannot be reached: {str(error) or type(error).__name__}") from error
+    return _settled(client)
+
+
+def _settled(client: paramiko.SSHClient) -> paramiko.Transport:
     transport = client.get_transport()
     assert transport is not None  # connected
     transport.set_keepalive(_KEEPALIVE_S)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from harness.clock import Deadline
 from harness.errors import HostError
+from harness.host.bulk_port import BulkPort
 from harness.host.facts import ask_facts
 from harness.host.far_side import fed_script, kill_script, live_script, watch_script
 from harness.host.login import Line, Login
@@ -47,12 +48,14 @@ _EXPLAIN_S = 5.0
 
 
 @asynccontextmanager
-async def open_ssh_host(name: str, kind: HostKind, login: Login, deadline: Deadline) -> AsyncIterator[SshHost]:
-    """Yield the host that ``login`` leads to; nothing of ours is left on it afterwards.
+async def open_ssh_host(
+    name: str, kind: HostKind, login: Login, deadline: Deadline, bulk: BulkPort | None = None
+) -> AsyncIterator[SshHost]:
+    """Yield the host that ``login`` leads to; nothing of ours is left on it afterwards. ``bulk`` carries its files.
 
     :raise HostError: if it cannot be reached, if its key is not the known one, if it is no Linux.
     """
-    host = SshHost(name, kind, login)
+    host = SshHost(name, kind, login, bulk)
     try:
         async with deadline.limit():
             await host.connect(deadline)
@@ -96,8 +99,9 @@ class _Session:
 class SshHost:
     """Run scripts on a machine behind SSH; made by :func:`open_ssh_host`."""
 
-    def __init__(self, name: str, kind: HostKind, login: Login) -> None:
-        """Take how records call it, how it came about, and what opens a connection."""
+    def __init__(self, name: str, kind: HostKind, login: Login, bulk: BulkPort | None = None) -> None:
+        """Take how records call it, how it came about, what opens a connection, and what is faster for files."""
+        self._bulk = bulk
         self._name = name
         self._kind = kind
         self._login = login
@@ -256,11 +260,24 @@ class SshHost:
 
     async def _place(self, session: _Session, path: str, data: bytes, deadline: Deadline) -> str:
         part, whole = shlex.quote(f"{path}.part"), shlex.quote(path)
-        done = await self._run(session, f"cat >{part} && mv {part} {whole}", deadline, data)
+        if self._bulk is None:
+            done = await self._run(session, f"cat >{part} && mv {part} {whole}", deadline, data)
+        else:
+            done = await self._place_by_port(session, self._bulk, path, data, deadline)
         if done.status != 0:
             said = done.stderr.decode(errors="replace").strip()
             raise HostError(f"host {self._name}: {len(data)} bytes cannot be written into {session.folder}: {said}")
         return path
+
+    async def _place_by_port(
+        self, session: _Session, bulk: BulkPort, path: str, data: bytes, deadline: Deadline
+    ) -> Finished:  # fmt: skip
+        async with bulk.turn, asyncio.TaskGroup() as group:
+            sending = group.create_task(bulk.send(data, deadline))
+            done = await self._run(session, bulk.script(path, len(data)), deadline, b"")
+            if done.status != 0:
+                sending.cancel()
+        return done
 
     @asynccontextmanager
     async def _start(

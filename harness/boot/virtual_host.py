@@ -1,0 +1,119 @@
+"""Boot a Linux guest with KVM in it, and use it as a host: so real KVM events exist on any machine.
+
+The guest is the harness's own, with QEMU copied in. It is reached by SSH through a port that QEMU forwards, as any
+other host is, and everything behind that is the same code. It is booted once a run; its console is the host's log.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from harness.boot.kvm_probe import probe_kvm
+from harness.boot.load import Load, prepare_load
+from harness.boot.site import Site, site_of
+from harness.boot.start import start_machine
+from harness.clock import Deadline
+from harness.errors import HostError
+from harness.evidence.startup import MILESTONES
+from harness.guest.host_image import QEMU_PATH, build_host_image, host_modules
+from harness.guest.secrets import BootSecrets
+from harness.host.bulk_port import BulkPort
+from harness.host.login import Login, login_by_secrets
+from harness.host.protocol import HostKind, HostLost
+from harness.host.ssh import open_ssh_host
+from harness.qemu.command import Accel, QemuCommand, Stream, Wiring, build_command, default_cpu
+from harness.qemu.command import Guest as Loaded
+from harness.qemu.machine import VirtualMachine
+from harness.qemu.monitor import MonitorLost
+from harness.scenario.model import Guest, Machine
+from harness.scenario.setting import Setting
+
+__all__ = ["LOG", "open_virtual_site"]
+
+#: The folder of a run that holds the host's console, its QMP journal and how it was started.
+LOG = "host"
+# For guests of 256M on both its CPUs beside QEMU and their images, which live in its memory too.
+_MEMORY_BYTES = 2 << 30
+_VCPUS = 2
+# Emulated, CPUID leaf 0xD does not follow a nested guest's XCR0 (QEMU 7.2), and its kernel warns "XSAVE consistency
+# problem". A guest without XSAVE has no such leaf.
+_WITHOUT = ",-xsave"
+# Measured: ready after 10 s on two idle cores under emulation.
+_READY_S = 120.0
+_OPEN_S = 60.0
+_READY_LINE = next(milestone.pattern for milestone in MILESTONES if milestone.name == "ready")
+# The init script lets SSH lead to the guests of this one.
+_PARAMETERS = "svsm.role=host"
+
+
+@asynccontextmanager
+async def open_virtual_site(
+    here: Site, logs: Path, kernel: str | None = None, modules: str | None = None
+) -> AsyncIterator[Site]:
+    """Yield the site of a virtual host on ``here``; ``logs`` is a folder for its log. It is gone when the body ends.
+
+    ``kernel`` and ``modules`` are the files that it boots; None: as for guests.
+
+    :raise InputError: if the kernel cannot be used.
+    :raise HostError: if it does not come up; carries the end of its console.
+    """
+    kvm = await probe_kvm(here)
+    accel = Accel.KVM if kvm.usable else Accel.TCG
+    load = await _load(here, accel, kernel, modules)
+    bulk = BulkPort(logs)
+    cpu = default_cpu(accel, here.capabilities.version) + ("" if accel is Accel.KVM else _WITHOUT)
+    machine = Machine(vcpus=_VCPUS, memory=_MEMORY_BYTES, cpu=cpu, options=bulk.options)
+    assert load.secrets is not None
+
+    def compose(described: Machine, loaded: Loaded, wiring: Wiring) -> QemuCommand:
+        capabilities = here.capabilities
+        return build_command(capabilities.binary, capabilities.version, accel, described, loaded, wiring)
+
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(here.memory.reserve(_MEMORY_BYTES))
+        deadline = Deadline.after(_READY_S)
+        start = start_machine(compose, machine, (Stream.CONSOLE, Stream.FIRMWARE), load, here, logs, deadline)
+        running = await stack.enter_async_context(start)
+        await running.start(deadline)
+        bulk.open()
+        stack.callback(bulk.close)
+        login = await _await_login(running, load.secrets, deadline)
+        opening = Deadline.after(_OPEN_S)
+        host = await stack.enter_async_context(open_ssh_host(HostKind.VIRTUAL, HostKind.VIRTUAL, login, opening, bulk))
+        try:
+            site = await site_of(host, QEMU_PATH, here.environment, None, opening)
+        except HostLost as lost:
+            raise HostError(str(lost)) from lost
+        yield site
+
+
+async def _load(here: Site, accel: Accel, kernel: str | None, modules: str | None) -> Load:
+    vendor = "AuthenticAMD" if accel is Accel.TCG else await asyncio.to_thread(_vendor)
+    names = tuple(wanted.name for wanted in host_modules(vendor))
+    guest = Guest(kernel=kernel, modules=modules, append=_PARAMETERS, extra_modules=names, unpack=True)
+    load = await prepare_load(Setting(Machine(), guest, None, (), (), _READY_S, None), here, accel)
+    image = await here.image(guest)
+    built = await asyncio.to_thread(build_host_image, image, Path(here.capabilities.binary), here.cache)
+    return replace(load, initramfs=built)
+
+
+def _vendor() -> str:
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("vendor_id"):
+            return line.partition(":")[2].strip()
+    return ""
+
+
+async def _await_login(machine: VirtualMachine, secrets: BootSecrets, deadline: Deadline) -> Login:
+    try:
+        port = await machine.forwarded_port(deadline)
+        await machine.console.wait_for(_READY_LINE, deadline, anywhere=True)
+    except (TimeoutError, EOFError, MonitorLost) as error:
+        said = machine.console.tail(2000).decode(errors="replace").strip().splitlines()[-5:]
+        why = str(error) or "not ready in time"
+        raise HostError("\n".join([f"the virtual host did not come up: {why}; its last words:", *said])) from error
+    return login_by_secrets(port, secrets.host_public, secrets.user_private)
