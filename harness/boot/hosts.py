@@ -26,11 +26,12 @@ _OPEN_S = 60.0
 
 @asynccontextmanager
 async def open_host_site(
-    name: str, environment: Mapping[str, str], results: Path, kernel: str | None = None, modules: str | None = None
+    name: str, environment: Mapping[str, str], results: Path | None = None, kernel: str | None = None, modules: str | None = None
 ) -> AsyncIterator[Site]:
     """Yield the site of ``local``, of ``virtual`` or of a machine of the inventory; nothing is left on it afterwards.
 
-    ``results`` is where the log of a virtual host begins, until :meth:`Site.keep_log` moves it into the run's folder.
+    ``results`` is where the log of a virtual host begins, until :meth:`Site.keep_log` moves it into the run's folder;
+    None: it is not kept.
     ``kernel`` and ``modules`` are what a virtual host boots; None: what guests boot.
 
     :raise InputError: if the inventory has no such host, or is wrong.
@@ -57,8 +58,9 @@ async def open_host_site(
 
 # Beside the runs, so that it can be renamed into one. What no run has taken is removed with its host.
 @contextmanager
-def _log_folder(results: Path) -> Iterator[Path]:
-    results.mkdir(parents=True, exist_ok=True)
+def _log_folder(results: Path | None) -> Iterator[Path]:
+    if results is not None:
+        results.mkdir(parents=True, exist_ok=True)
     folder = Path(mkdtemp(prefix=".host-", dir=results))
     try:
         yield folder
