@@ -17,6 +17,7 @@ from harness.scenario.setting import Setting
 
 __all__ = [
     "SNP_NOT_ASKED",
+    "launch_of",
     "needs_snp",
     "plan_launch",
     "probe_snp",
@@ -71,6 +72,16 @@ def plan_launch(setting: Setting, capabilities: Capabilities, host: SnpFacts) ->
     )
     require_launch(launch, capabilities)
     return launch
+
+
+async def launch_of(setting: Setting, site: Site) -> Launch | None:
+    """Ask the site what is needed and return how the setting is started; None if it is neither SNP guest nor SVSM.
+
+    :raise Unsupported: as :func:`plan_launch`.
+    :raise HostLost: if the host is lost.
+    """
+    host = await probe_snp(site) if needs_snp(setting) else SNP_NOT_ASKED
+    return plan_launch(setting, site.capabilities, host)
 
 
 def with_firmware(setting: Setting, host: SnpFacts) -> Setting:

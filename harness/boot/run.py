@@ -12,6 +12,7 @@ from harness.boot.collect import collect_state, write_observations
 from harness.boot.context import BootContext, Progress, Report
 from harness.boot.disturbance import Disturbance, disturb
 from harness.boot.host_watch import watch_host
+from harness.boot.launch import launch_of
 from harness.boot.live import Follower
 from harness.boot.load import Load, prepare_load
 from harness.boot.perturb import perturbing
@@ -117,6 +118,8 @@ async def run_boot(plan: PlannedBoot, site: Site, folder: Path, report: Report, 
     """
     setting = plan.setting
     stay = plan.stay() if stay is None and plan.stay is not None else stay
+    if plan.launch is None:  # planned from a record, or by somebody who did not ask the host
+        plan = replace(plan, launch=await launch_of(setting, site))
     report(Progress("image", ""))
     load = await prepare_load(setting, site, plan.accel)
     follower = Follower(report)

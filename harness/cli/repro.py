@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from harness.boot.launch import launch_of
 from harness.boot.load import prepare_load
 from harness.boot.plan import require_files
 from harness.boot.run import PlannedBoot, plan_command
@@ -84,6 +86,7 @@ def planned_again(record: BootRecord) -> PlannedBoot:
 
 async def _compare(plan: PlannedBoot, record: BootRecord) -> tuple[list[str], str]:
     site: Site = await open_site(os.environ)
+    plan = replace(plan, launch=await launch_of(plan.setting, site))
     load = await prepare_load(plan.setting, site, plan.accel)
     now = {"qemu binary": site.capabilities.binary, **load.provenance}
     qemu = f"{site.capabilities.version_text} {site.capabilities.package}".strip()

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from harness.boot.launch import needs_snp, plan_launch, shown_setting, with_firmware
+from harness.boot.launch import launch_of, needs_snp, plan_launch, shown_setting, with_firmware
+from harness.boot.site import Site
 from harness.errors import InputError, Unsupported
 from harness.host.snp import SnpFacts
 from harness.qemu.capabilities import Capabilities
@@ -124,3 +126,9 @@ def test_modules_that_only_the_hosts_kernel_has_are_no_part_of_what_is_shown() -
 
 def test_a_plain_guest_is_shown_as_it_is() -> None:
     assert shown_setting(PLAIN, LAPTOP) == (PLAIN, None, ())
+
+
+def test_a_boot_that_was_planned_elsewhere_asks_for_itself(site: Site) -> None:
+    assert asyncio.run(launch_of(PLAIN, site)) is None
+    with pytest.raises(Unsupported, match=r"SNP|kvm_amd|/dev/sev|CPUID|QEMU|IGVM"):
+        asyncio.run(launch_of(SVSM, replace(site, capabilities=replace(QEMU, types=frozenset()))))
