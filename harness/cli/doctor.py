@@ -44,7 +44,7 @@ def doctor(host: HostName = "local", results: Results = Path("results"), output:
 async def _examine(host: str, results: Path) -> Report:
     if host == HostKind.LOCAL:
         return await examine(os.environ, results)
-    async with open_host_site(host, os.environ) as site:
+    async with open_host_site(host, os.environ, results) as site:
         return await examine_site(site, os.environ, results)
 
 
