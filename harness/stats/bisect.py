@@ -136,8 +136,9 @@ def _calibrate(question: Question, known: Known) -> Batch | Answer | None:
             return Batch(end, enough // 2 - bad.good)
         # A failure that is at the good end alone: somebody has taken one for the other. Asked once half of the boots
         # are made, which a bad end that fails seldom gets to, too.
-        if good.told < _CALIBRATION_STEP or (good.bad and good.told < enough):
-            return Batch(0, max(1, _CALIBRATION_STEP - good.told))
+        look = min(_CALIBRATION_STEP, enough // 2)
+        if good.told < look or (good.bad and good.told < enough):
+            return Batch(0, max(1, look - good.told))
         if bad.good < enough:
             return Batch(end, enough - bad.good)
         return Answer(AnswerKind.ABSENT, None, 0.95)
