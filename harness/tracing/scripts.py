@@ -89,11 +89,15 @@ clean() {
   trap '' HUP INT PIPE TERM
   put 0 tracing_on
   [ -z "$reader" ] || { quiet kill "$reader"; quiet wait "$reader"; }
-  cd "$tracefs/instances" || exit 1
+  cd /
   # Takes its events and triggers along (event_trace_del_tracer() in kernel/trace/trace_events.c). A file of it may be
   # open for a moment longer in a reader that is ending.
-  for again in 1 2 3 4 5 6 7 8 9 10; do quiet rmdir "$name" && break; pause; done
+  for again in 1 2 3 4 5 6 7 8 9 10; do quiet rmdir "$instance" && break; pause; done
 }
+# A busy machine needs seconds to make an instance or to remove it, and whoever ends this shell may have no patience: so
+# the instance has a guard, in a session of its own, that outlives it. Nothing announces the end of a stranger to sh.
+guard='while [ -e "/proc/$0" ]; do sleep 1; done
+n=0; while [ -d "$1" ] && ! rmdir "$1" 2>/dev/null && [ $n -lt 60 ]; do n=$((n+1)); sleep 1; done'
 stale() {
   for old in "$tracefs/instances"/svsm-harness-*; do
     holder=${old##*/svsm-harness-}; holder=${holder%%-*}
@@ -103,13 +107,14 @@ stale() {
 
 [ -n "$tracefs" ] || { answer error no-tracefs; exit 1; }
 stale
-name=svsm-harness-$$-$token
-mkdir "$tracefs/instances/$name" 2>/tmp/.svsm-harness-$$ || {
+instance=$tracefs/instances/svsm-harness-$$-$token
+$(command -v setsid) sh -c "$guard" $$ "$instance" </dev/null >/dev/null 2>&1 &
+mkdir "$instance" 2>/tmp/.svsm-harness-$$ || {
   why=$(cat /tmp/.svsm-harness-$$ 2>/dev/null); rm -f /tmp/.svsm-harness-$$
   answer "error instance $why"; exit 1
 }
 rm -f /tmp/.svsm-harness-$$
-cd "$tracefs/instances/$name" || exit 1
+cd "$instance" || exit 1
 trap 'clean; exit 1' HUP INT PIPE TERM
 put 0 tracing_on
 put mono trace_clock || fail 'clock'

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -157,6 +158,26 @@ def test_a_killed_harness_leaves_no_instance() -> None:
         harness.kill()
     end = deadline()
     while holder.exists() and not end.expired:  # an event would need pidfd_open of a stranger
+        os.sched_yield()
+    assert instances(tracefs) == before
+
+
+def test_a_killed_shell_leaves_no_instance_either() -> None:
+    if shutil.which("setsid") is None:
+        pytest.skip("the guard needs setsid to outlive the shell")
+    tracefs = real_tracefs()
+    before = instances(tracefs)
+
+    async def killed() -> None:
+        host = LocalHost()
+        survey = await surveyed(host, "task")
+        async with record_trace(host, survey, [NEWTASK], [os.getpid()], 64 << 10, lambda _: None, deadline()):
+            (made,) = [name for name in instances(tracefs) if name not in before]
+            os.killpg(int(made.split("-")[2]), signal.SIGKILL)
+
+    asyncio.run(killed())
+    end = deadline()
+    while instances(tracefs) != before and not end.expired:
         os.sched_yield()
     assert instances(tracefs) == before
 
