@@ -10,8 +10,10 @@ __all__ = ["BENCHES", "main"]
 
 BENCHES = {
     "boot": "boots beside a bare shell loop and virtme-ng, and --help (minutes)",
+    "campaign": "what the harness adds to the boots of a campaign, beside a bare shell loop (minutes)",
     "decoder": "trace lines a second of the decoder (a minute)",
     "recorder": "what the flight recorder costs a boot that goes well (a minute)",
+    "trace": "what tracing costs a guest under nested KVM, with --host (minutes)",
     "vmpl": "command to verdict of 1000 SVSM calls in the VMPL model (seconds)",
 }
 
