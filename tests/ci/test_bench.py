@@ -85,7 +85,14 @@ def test_pairs_must_be_whole() -> None:
 def test_without_a_name_the_benches_are_listed() -> None:
     done = _bench()
     assert done.returncode == 0
-    assert [line.split()[0] for line in done.stdout.splitlines()[2:]] == ["boot", "decoder", "recorder", "vmpl"]
+    assert [line.split()[0] for line in done.stdout.splitlines()[2:]] == [
+        "boot",
+        "campaign",
+        "decoder",
+        "recorder",
+        "trace",
+        "vmpl",
+    ]
 
 
 @pytest.mark.parametrize("words", [["nonsense"], ["boot", "--runs", "0"], ["boot", "--only", "nonsense"]])
@@ -95,7 +102,7 @@ def test_bad_options_are_refused(words: list[str]) -> None:
 
 
 def test_every_bench_explains_itself() -> None:
-    for name in ("boot", "decoder", "recorder", "vmpl"):
+    for name in ("boot", "campaign", "decoder", "recorder", "vmpl"):
         done = _bench(name, "--help")
         assert done.returncode == 0 and f"ci/bench {name}" in done.stdout
 
