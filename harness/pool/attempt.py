@@ -1,0 +1,113 @@
+"""Make one attempt at a job on one host: lease it, run the command, and write down what became of it."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.child import harness_argv
+from harness.pool.jobs import Job
+from harness.pool.journal import Attempt, End, append_attempt
+from harness.pool.lease import Blocked, Lease, Leases, Who
+from harness.pool.tether import tethered
+
+__all__ = ["Task", "judge", "make_attempt"]
+
+_BEAT_S = 2.0
+# What records say of a host that went away: harness/host/protocol.py HostLost, harness/host/ssh.py; and of one that a
+# boot has hurt: harness/boot/hurt_host.py.
+_LOST = re.compile(r"was lost while|cannot be reached")
+_HURT = re.compile(r"was hurt by|something hurt this host")
+_ERROR, _INTERRUPTED = 4, 130
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """Be what a worker is given: an attempt at a job on a host with so many slots.
+
+    ``program`` begins the command line; the job's words, --host, --results and --format follow.
+    """
+
+    job: Job
+    number: int
+    host: str
+    slots: int
+    client: str
+    leases: Path
+    journal: Path
+    results: Path
+    program: tuple[str, ...] = tuple(harness_argv(()))
+
+
+def make_attempt(task: Task) -> Attempt:
+    """Make it, and return its last line in the journal, which is on the disk by then.
+
+    A host that nobody is given (held, quarantined) ends the attempt as LOST before anything began.
+    """
+    leases = Leases(task.leases)
+    who = Who(task.client, task.job.name)
+    try:
+        with leases.hold(
+            task.host, task.slots, who, exclusive=task.job.exclusive, priority=task.job.priority
+        ) as lease:  # fmt: skip
+            append_attempt(task.journal, Attempt(task.job.name, task.number, End.BEGUN, task.host, lease.fence))
+            ended, hurt = _run(task, lease)
+            append_attempt(task.journal, ended)
+            if hurt:
+                leases.block(task.host, f"quarantined: {ended.why}")
+            return ended
+    except Blocked as blocked:
+        ended = Attempt(task.job.name, task.number, End.LOST, task.host, 0, why=str(blocked))
+        append_attempt(task.journal, ended)
+        return ended
+
+
+def _run(task: Task, lease: Lease) -> tuple[Attempt, bool]:
+    words = [*task.job.words, "--host", task.host, "--results", str(task.results), "--format", "json"]
+    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
+        with subprocess.Popen(
+            tethered([*task.program, *words]),
+            stdin=subprocess.DEVNULL, stdout=out, stderr=err, pass_fds=lease.descriptors, process_group=0,
+        ) as process:  # fmt: skip
+            while True:
+                try:
+                    status = process.wait(_BEAT_S)
+                    break
+                except subprocess.TimeoutExpired:
+                    lease.beat()
+        out.seek(0)
+        err.seek(0)
+        end, run, why, hurt = judge(status, out.read(), err.read())
+    return Attempt(task.job.name, task.number, end, task.host, lease.fence, status, run, why), hurt
+
+
+def judge(status: int, out: str, err: str) -> tuple[End, str | None, str, bool]:
+    """Say how a command ended, the run that it recorded (None: none), why it is LOST, and whether its host was hurt.
+
+    ``out`` is its JSON document, if it came to one. A loss in one boot makes the attempt LOST: that boot is
+    INCONCLUSIVE, and stays so in its run.
+    """
+    document: Mapping[str, object] = {}
+    try:
+        found = json.loads(out)
+        document = found if isinstance(found, dict) else {}
+    except ValueError:
+        pass
+    run = document.get("results")
+    boots = document.get("boots")
+    reasons = [
+        str(boot.get("reason", ""))
+        for boot in (boots if isinstance(boots, list) else ())
+        if isinstance(boot, dict) and boot.get("status") in ("INCONCLUSIVE", "ERROR")
+    ]
+    if status == _ERROR:
+        reasons.append(err.strip()[-300:])
+    lost = next((reason for reason in reasons if _LOST.search(reason) or _HURT.search(reason)), "")
+    if not lost and (status < 0 or status == _INTERRUPTED):
+        lost = f"the command was ended by signal {-status}" if status < 0 else "the command was interrupted"
+    return End.LOST if lost else End.DONE, None if run is None else str(run), lost, bool(_HURT.search(lost))
