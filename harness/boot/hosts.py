@@ -26,7 +26,11 @@ _OPEN_S = 60.0
 
 @asynccontextmanager
 async def open_host_site(
-    name: str, environment: Mapping[str, str], results: Path | None = None, kernel: str | None = None, modules: str | None = None
+    name: str,
+    environment: Mapping[str, str],
+    results: Path | None = None,
+    kernel: str | None = None,
+    modules: str | None = None,
 ) -> AsyncIterator[Site]:
     """Yield the site of ``local``, of ``virtual`` or of a machine of the inventory; nothing is left on it afterwards.
 

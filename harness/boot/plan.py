@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.boot.demand import HostFound, find_out, require_host
 from harness.boot.kvm_probe import KvmAnswer, probe_kvm
 from harness.boot.launch import SNP_NOT_ASKED, needs_snp, plan_launch, probe_snp, shown_setting, with_firmware
 from harness.boot.run import PlannedBoot
@@ -53,7 +54,8 @@ async def plan_boots(
     # So that nobody waits for a probe whose answer does not matter.
     asked = any(_needs_kvm(grade, setting, snp) for grade, setting in pairs)
     kvm = await probe_kvm(site) if asked else _KVM_NOT_ASKED
-    plans = tuple(plan_boot(variant, site.capabilities, kvm, platform, snp) for variant in variants)
+    host = await find_out(site, variants)
+    plans = tuple(plan_boot(variant, site.capabilities, kvm, platform, snp, host) for variant in variants)
     for plan in plans:
         if isinstance(plan, PlannedBoot):
             require_files(plan, here=site.host.kind is HostKind.LOCAL)
@@ -72,8 +74,11 @@ def plan_boot(
     kvm: KvmAnswer,
     wanted: Platform | None,
     snp: SnpFacts = SNP_NOT_ASKED,
+    host: HostFound | None = None,
 ) -> PlannedBoot | RefusedBoot:
     """Return the boot on the best platform that can be had, or on ``wanted`` (None: any).
+
+    ``host`` is held against what the scenario asks of its host; None asks nothing.
 
     :raise InputError: if a setting contradicts itself.
     """
@@ -82,6 +87,8 @@ def plan_boot(
         if wanted not in (None, platform):
             continue
         try:
+            if host is not None:
+                require_host(setting.host, host)
             launch = plan_launch(setting, capabilities, snp)
             accel = _accel(platform, setting, kvm)
             require_machine(setting.machine, capabilities)

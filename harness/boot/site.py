@@ -48,7 +48,9 @@ class Site:
     def keep_log(self, run: Path) -> None:
         """Move the log of the host, where it has one, into the run's folder, while it is still written."""
         if self.log is not None:
-            self.log.rename(run / "host")
+            # A campaign that is gone on with has a host each time.
+            names = (run / f"host{number}" for number in ("", *range(2, 10_000)))
+            self.log.rename(next(name for name in names if not name.exists()))
 
     @property
     def parallel(self) -> int:

@@ -10,16 +10,18 @@ from typing import Annotated
 
 import typer
 
+from harness.boot.hosts import open_host_site
 from harness.boot.launch import launch_of
 from harness.boot.load import prepare_load
 from harness.boot.plan import require_files
 from harness.boot.run import PlannedBoot, plan_command
-from harness.boot.site import Site, open_site
+from harness.boot.site import Site
 from harness.checks import all_checks
 from harness.cli.options import Format, Results
 from harness.cli.run import run_planned
 from harness.cli.show import RunName
 from harness.errors import InputError
+from harness.host.protocol import HostKind
 from harness.qemu.command import Accel, Wiring, streams_of
 from harness.results.record import BootRecord
 from harness.results.store import find_run, split_boot
@@ -33,6 +35,10 @@ __all__ = ["repro"]
 def repro(
     name: RunName,
     results: Results = Path("results"),
+    host: Annotated[
+        str | None,
+        typer.Option(metavar="H", help="Where QEMU runs.  [default: where the recorded boot ran]", show_default=False),
+    ] = None,
     output: Format = "text",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print, but boot nothing.")] = False,
 ) -> None:
@@ -47,15 +53,16 @@ def repro(
     run = find_run(results, run_name)
     record = run.read_record(run.boot_folder(boot))
     plan = planned_again(record)
-    require_files(plan)
-    differences, command = asyncio.run(_compare(plan, record))
+    name = host or (record.host.name if record.host is not None else HostKind.LOCAL)
+    require_files(plan, here=name == HostKind.LOCAL)
+    differences, command = asyncio.run(_compare(plan, record, name))
     if output == "text":
         print(f"# {record.identity.variant} on {record.identity.platform}, as it was at {record.started_utc}")
         for difference in differences:
             print(f"# DIFFERENT NOW: {difference}")
         print(f"{command}\n", flush=True)
     if not dry_run:
-        raise typer.Exit(run_planned(lambda site: _one(plan), 1, 1, results, output))
+        raise typer.Exit(run_planned(lambda site: _one(plan), 1, 1, results, output, name, *_image(plan)))
 
 
 async def _one(plan: PlannedBoot) -> tuple[PlannedBoot]:
@@ -84,13 +91,26 @@ def planned_again(record: BootRecord) -> PlannedBoot:
     return PlannedBoot(variant, platform, setting, Accel(record.accel))
 
 
-async def _compare(plan: PlannedBoot, record: BootRecord) -> tuple[list[str], str]:
-    site: Site = await open_site(os.environ)
+def _image(plan: PlannedBoot) -> tuple[str | None, str | None]:
+    demand = plan.setting.host
+    return (None, None) if demand is None else (demand.image, demand.modules)
+
+
+async def _compare(plan: PlannedBoot, record: BootRecord, host: str) -> tuple[list[str], str]:
+    async with open_host_site(host, os.environ, None, *_image(plan)) as site:
+        return await _differences(plan, record, site)
+
+
+async def _differences(plan: PlannedBoot, record: BootRecord, site: Site) -> tuple[list[str], str]:
     plan = replace(plan, launch=await launch_of(plan.setting, site))
     load = await prepare_load(plan.setting, site, plan.accel)
     now = {"qemu binary": site.capabilities.binary, **load.provenance}
     qemu = f"{site.capabilities.version_text} {site.capabilities.package}".strip()
     differences = [] if qemu == record.qemu else [f"QEMU was {record.qemu}, is {qemu}"]
+    ran = record.host
+    if ran is not None and (ran.name, ran.kernel) != (site.host.name, site.host.facts.release):
+        now_there = f"{site.host.name}, kernel {site.host.facts.release}"
+        differences.append(f"the host was {ran.name}, kernel {ran.kernel}, is {now_there}")
     for part in sorted(record.provenance.keys() | now.keys()):
         before, after = record.provenance.get(part, "absent"), now.get(part, "absent")
         if before != after:

@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from harness.boot.demand import demanded_image
 from harness.boot.hosts import open_host_site
 from harness.boot.load import prepare_load
 from harness.boot.plan import RefusedBoot, plan_boots
@@ -77,7 +78,7 @@ def run(
     def plan(site: Site) -> Awaitable[Sequence[Planned]]:
         return with_keep(plan_boots(variants, site, platform), keep)
 
-    status = run_planned(plan, len(variants), parallel, results, output, host, issues=issues)
+    status = run_planned(plan, len(variants), parallel, results, output, host, *demanded_image(variants), issues=issues)
     raise typer.Exit(for_bisect(status) if bisect_exit else status)
 
 
@@ -88,10 +89,14 @@ def run_planned(
     results: Path,
     output: str,
     host: str = "local",
+    kernel: str | None = None,
+    modules: str | None = None,
     *,
     issues: KnownIssues | None = None,
 ) -> ExitStatus:
     """Make a run of the ``total`` boots that ``plan`` chooses on ``host``, and print what was found.
+
+    ``kernel`` and ``modules`` are what a virtual host boots; None: what guests boot.
 
     ``parallel`` 0 means one for each CPU. ``issues`` are the known issues; None: none are. Ctrl-C ends the
     run with what is finished.
@@ -102,7 +107,7 @@ def run_planned(
     runs: list[Run] = []
 
     async def everything() -> None:
-        async with open_host_site(host, os.environ, results) as site:
+        async with open_host_site(host, os.environ, results, kernel, modules) as site:
             plans = await plan(site)
             runs.append(create_run(results, describe_run(sys.argv)))
             site.keep_log(runs[0].folder)
@@ -141,7 +146,7 @@ def run_planned(
 
 
 async def _print_commands(variants: Sequence[Variant], platform: Platform | None, host: str, results: Path) -> None:
-    async with open_host_site(host, os.environ, results) as site:
+    async with open_host_site(host, os.environ, results, *demanded_image(variants)) as site:
         for plan in await plan_boots(variants, site, platform):
             if isinstance(plan, RefusedBoot):
                 print(f"# {plan.identity.variant}: UNSUPPORTED: {plan.reason}")

@@ -13,6 +13,7 @@ from harness.errors import Problem, ScenarioError
 from harness.scenario.base import Model
 from harness.scenario.confidential import Snp, Svsm
 from harness.scenario.contradictions import accel_on, sections_of
+from harness.scenario.demand import HostDemand
 from harness.scenario.expectation import Expectation
 from harness.scenario.merge import merge, put
 from harness.scenario.model import Guest, Machine, Payload, Platform, Stability
@@ -32,7 +33,7 @@ from harness.scenario.variants import SECTIONS, Axis, Point, expand, key_path, r
 __all__ = ["KEYS", "OVERRIDABLE", "Head", "load_scenario"]
 
 #: What a platform may say differently.
-OVERRIDABLE = ("machine", "guest", "payload", "snp", "svsm", "trace", "steps", "expect", "timeout")
+OVERRIDABLE = ("machine", "guest", "payload", "snp", "svsm", "trace", "host", "steps", "expect", "timeout")
 #: Every key of a scenario, in the order in which a reader wants them.
 KEYS = ("name", "about", "tags", "vars", "matrix", "platforms", *OVERRIDABLE, "perturb", "stability")
 _RESOLVED = (*OVERRIDABLE, "perturb", "stability")
@@ -43,6 +44,7 @@ _SECTION_MODELS: Mapping[str, type[Model]] = {
     "snp": Snp,
     "svsm": Svsm,
     "trace": Trace,
+    "host": HostDemand,
     "perturb": Perturb,
     "stability": Stability,
 }
@@ -319,4 +321,4 @@ def _has_section(tree: MappingNode, path: tuple[str, ...]) -> bool:
     section = path[0]
     if section == "guest":
         return absent(tree.get("payload"))
-    return section in ("machine", "perturb", "timeout") or not absent(tree.get(section))
+    return section in ("machine", "host", "perturb", "timeout") or not absent(tree.get(section))

@@ -11,6 +11,7 @@ from harness.errors import Problem
 from harness.scenario.base import Model
 from harness.scenario.confidential import Snp, Svsm
 from harness.scenario.contradictions import machine_contradictions, ssh_reason
+from harness.scenario.demand import HostDemand
 from harness.scenario.entries import Entry, read_entries
 from harness.scenario.expectation import Expectation
 from harness.scenario.model import Guest, Machine, Payload, Stability
@@ -55,6 +56,7 @@ def resolve(tree: MappingNode, checks: Mapping[str, type[Expectation]], problems
     perturb = _section(Perturb, tree, "perturb", problems)
     svsm = _section(Svsm, tree, "svsm", problems)
     trace = _section(Trace, tree, "trace", problems)
+    host = _section(HostDemand, tree, "host", problems)
     if absent(tree.get("guest")) and absent(tree.get("payload")):
         guest = Guest()
     elif not absent(tree.get("guest")) and not absent(tree.get("payload")):
@@ -88,6 +90,7 @@ def resolve(tree: MappingNode, checks: Mapping[str, type[Expectation]], problems
         perturb=perturb,
         svsm=svsm,
         trace=trace,
+        host=host,
     )
 
 

@@ -13,6 +13,7 @@ from pydantic.json_schema import models_json_schema
 
 from harness.scenario.base import Keyed
 from harness.scenario.confidential import Snp, Svsm
+from harness.scenario.demand import HostDemand
 from harness.scenario.expectation import Expectation
 from harness.scenario.load import KEYS, OVERRIDABLE, Head
 from harness.scenario.model import Guest, Machine, Payload, Platform, Stability
@@ -52,6 +53,7 @@ def build_schema(checks: Mapping[str, type[Expectation]]) -> dict[str, Any]:
         Snp,
         Svsm,
         Trace,
+        HostDemand,
         Perturb,
         Stability,
         Head,
@@ -73,6 +75,7 @@ def build_schema(checks: Mapping[str, type[Expectation]]) -> dict[str, Any]:
         "snp": _or_null(ref[Snp]),
         "svsm": _or_null(ref[Svsm]),
         "trace": _or_null(ref[Trace]),
+        "host": _or_null(ref[HostDemand]),
         "payload": _or_null(ref[Payload], {"type": "string", "description": "The payload's image."}),
         "steps": _one_key_list(STEPS, ref, defs, _ENTRIES["steps"]),
         "expect": _one_key_list(checks, ref, defs, _ENTRIES["expect"]),

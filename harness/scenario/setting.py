@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from harness.scenario.confidential import Snp, Svsm
+from harness.scenario.demand import HostDemand
 from harness.scenario.expectation import Expectation
 from harness.scenario.model import Guest, Machine, Payload, Platform, Stability
 from harness.scenario.perturb import Perturb
@@ -24,7 +25,8 @@ class Setting:
     Exactly one of ``guest`` and ``payload`` is not None. ``snp`` is not None on platforms snp and svsm, ``svsm``
     on svsm and nocc. ``machine.accel`` agrees with the platform (``auto`` is left only on model and nocc).
     ``timeout_s`` is the outer deadline of one boot in seconds. Every step has a ``name``.
-    ``stability`` is None if the scenario asks for one boot, ``trace`` if it asks for no more than its checks need.
+    ``stability`` is None if the scenario asks for one boot, ``trace`` if it asks for no more than its checks need,
+    ``host`` if any host will do.
     """
 
     machine: Machine
@@ -38,6 +40,7 @@ class Setting:
     perturb: Perturb | None = None
     svsm: Svsm | None = None
     trace: Trace | None = None
+    host: HostDemand | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ def dump_setting(setting: Setting) -> dict[str, JsonValue]:
         "perturb": _dump(setting.perturb),
         "svsm": _dump(setting.svsm),
         "trace": _dump(setting.trace),
+        "host": _dump(setting.host),
         "steps": _entries(setting.steps),
         "expect": _entries(setting.expect),
         "timeout": exact_duration(setting.timeout_s),

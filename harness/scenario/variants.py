@@ -18,7 +18,7 @@ from harness.scenario.suggest import did_you_mean, listed
 __all__ = ["SECTIONS", "Axis", "Point", "expand", "key_path", "read_axes", "slug"]
 
 #: The sections that a dotted name can lead into.
-SECTIONS = ("machine", "guest", "payload", "snp", "svsm", "trace", "perturb", "stability")
+SECTIONS = ("machine", "guest", "payload", "snp", "svsm", "trace", "host", "perturb", "stability")
 # Keys of the scenario that can be written as one scalar, and where that scalar goes.
 _SCALARS = {"timeout": ("timeout",), "payload": ("payload", "image")}
 _RESERVED = ("exclude", "include")

@@ -9,10 +9,10 @@ from .sample import HEAD, problems
 WRONG = [
     ("- a", ["s.yaml:1:1: a scenario must be a mapping with name and about, not a list"]),
     ("nme: x\nabout: y", [
-        "s.yaml:1:1: unknown key 'nme' in a scenario (did you mean 'name'?); allowed: name, about, tags, vars, matrix, platforms, machine, guest, payload, snp, svsm, trace, steps, expect, timeout, perturb, stability",
+        "s.yaml:1:1: unknown key 'nme' in a scenario (did you mean 'name'?); allowed: name, about, tags, vars, matrix, platforms, machine, guest, payload, snp, svsm, trace, host, steps, expect, timeout, perturb, stability",
         "s.yaml:1:1: a scenario needs the key 'name': Name of the scenario: small letters, digits and -, such as boot-smp."]),
     (HEAD + "vcpus: 2", [
-        "s.yaml:3:1: unknown key 'vcpus' in a scenario (it belongs under machine); allowed: name, about, tags, vars, matrix, platforms, machine, guest, payload, snp, svsm, trace, steps, expect, timeout, perturb, stability"]),
+        "s.yaml:3:1: unknown key 'vcpus' in a scenario (it belongs under machine); allowed: name, about, tags, vars, matrix, platforms, machine, guest, payload, snp, svsm, trace, host, steps, expect, timeout, perturb, stability"]),
     ("name: A B\nabout: y", [
         "s.yaml:1:7: name cannot be the text 'A B'. Name of the scenario: small letters, digits and -, such as boot-smp."]),
     (HEAD + "tags: smoke", ["s.yaml:3:7: tags must be a list, not the text 'smoke'"]),
@@ -55,7 +55,7 @@ WRONG = [
     (HEAD + "platforms: {model: {}}", [
         "s.yaml:3:13: the platform model runs a payload such as vmpl_model, and here is none"]),
     (HEAD + "platforms: {kvm: {tags: [a]}}", [
-        "s.yaml:3:19: unknown key 'tags' in platforms.kvm; allowed: machine, guest, payload, snp, svsm, trace, steps, expect, timeout"]),
+        "s.yaml:3:19: unknown key 'tags' in platforms.kvm; allowed: machine, guest, payload, snp, svsm, trace, host, steps, expect, timeout"]),
     (HEAD + "matrix: {vcpus: [1, many]}", ["s.yaml:3:21: machine.vcpus must be a whole number, not the text 'many'"]),
     (HEAD + "matrix: {machine.vcpu: [1]}", [
         "s.yaml:3:25: unknown key 'vcpu' in machine (did you mean 'vcpus'?); allowed: type, vcpus, memory, accel, cpu, irqchip, firmware, pflash, devices, options, network, features, rng, min_qemu"]),
@@ -68,7 +68,7 @@ WRONG = [
     (HEAD + "steps: {qmp: x}", ["s.yaml:3:8: steps must be a list, each entry of the form - key: {…}"]),
     (HEAD + "steps:\n  - qmp", ["s.yaml:4:5: steps[1] must be a mapping of one key, not the text 'qmp'; write - qmp: {…}"]),
     (HEAD + "steps:\n  - gest: x", [
-        "s.yaml:4:5: unknown key 'gest' in steps[1] (did you mean 'guest'?); allowed: qmp, guest, wait, upload, download, sleep, tpm_commands, tsm_reports, cpu_offline_online"]),
+        "s.yaml:4:5: unknown key 'gest' in steps[1] (did you mean 'guest'?); allowed: qmp, guest, wait, upload, download, sleep, tpm_commands, tsm_reports, cpu_offline_online, kvm_selftests"]),
     (HEAD + "steps:\n  - qmp:\n    execute: x", [
         "s.yaml:4:5: steps[1] must have one key, not 'qmp', 'execute'; indent what belongs to 'qmp' further"]),
     (HEAD + "steps:\n  - wait: {}", [
@@ -120,7 +120,7 @@ def test_what_is_wrong(text: str, expected: list[str]) -> None:
          "--set machine.vcpus=many: machine.vcpus must be a whole number, not the text 'many'"),
         ("machine.cpus", "1",
          "--set machine.cpus=1: unknown key 'cpus' in machine (did you mean 'vcpus'?); allowed: type, vcpus, memory, accel, cpu, irqchip, firmware, pflash, devices, options, network, features, rng, min_qemu"),
-        ("machin.cpu", "1", "--set machin.cpu=1: 'machin.cpu' leads nowhere (did you mean 'machine'?); a dotted name begins with machine, guest, payload, snp, svsm, trace, perturb, stability"),
+        ("machin.cpu", "1", "--set machin.cpu=1: 'machin.cpu' leads nowhere (did you mean 'machine'?); a dotted name begins with machine, guest, payload, snp, svsm, trace, host, perturb, stability"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_with_set(name: str, value: str, expected: str) -> None:
