@@ -12,11 +12,10 @@ from functools import cache
 from harness.classify import guest_kernel
 from harness.classify.console import Finding, find_all
 from harness.classify.kinds import OutcomeKind
-from harness.classify.payload import termination
 from harness.classify.rules import Rule, RuleSet, Weight, fatal, note
 from harness.evidence.host_log import HURT_BITS, LogDelta, taint_letters
 
-__all__ = ["RULES", "find_in_log", "how_hurt", "hurts", "in_words"]
+__all__ = ["RULES", "find_in_log", "how_hurt", "hurts", "of_guests"]
 
 RULES: tuple[Rule, ...] = (
     # By the GHCB MSR protocol as set:code, by an NAE event in words.
@@ -64,13 +63,6 @@ def how_hurt(log: LogDelta) -> str | None:
     return f"its kernel was hurt (taint {taint_letters(log.taint_before)} to {taint_letters(log.taint_after)}){said}"
 
 
-def in_words(finding: Finding) -> str:
-    """Return the line of a finding, with the meaning of a guest's request for termination."""
-    if finding.kind is not OutcomeKind.GUEST_TERMINATED or ":" not in finding.signature:
-        return finding.line
-    reason_set, _, code = finding.signature.removeprefix("termination ").partition(":")
-    try:
-        meaning = termination(int(reason_set, 0), int(code, 0))
-    except ValueError:
-        return finding.line
-    return f"{finding.line} ({meaning or 'not in the table of reasons'})"
+def of_guests(log: LogDelta) -> tuple[Finding, ...]:
+    """Return what the host's KVM said of its guests while this one ran; it does not say of which."""
+    return tuple(finding for finding in find_in_log("\n".join((*log.lines, "")).encode()) if finding.rank == 0)

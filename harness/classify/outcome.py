@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from harness.classify.console import Finding, console_rules, find_all, stderr_rules, strongest
 from harness.classify.hang import Hang, decide_hang
+from harness.classify.host_kernel import of_guests
 from harness.classify.kinds import HangKind, OutcomeKind
 from harness.classify.last_words import last_words
 from harness.classify.payload import meaning_of, termination
@@ -61,7 +62,8 @@ def _decide(facts: BootFacts) -> Outcome:
     found = find_all(facts.console, console_rules())
     said = find_all(facts.stderr.encode(errors="replace"), stderr_rules())
     fatal, serious = strongest(found, Weight.FATAL), strongest(found, Weight.SERIOUS)
-    host = strongest(said, Weight.FATAL)
+    complaints = _complaints(facts)
+    host = strongest(said, Weight.FATAL) or strongest(complaints, Weight.FATAL)
     end = facts.qemu_end
     if end is not None and not end.asked and end.status < 0:
         return _qemu_ended(facts, OutcomeKind.QEMU_CRASH, f"signal {-end.status}", said, phase)
@@ -96,12 +98,22 @@ def _decide(facts: BootFacts) -> Outcome:
     if facts.ready_s is None:
         if facts.gave_up_s is None:
             return _outcome(OutcomeKind.LOST, "lost", "the record says neither ready nor why not", phase)
-        return _silent(facts, reached, facts.gave_up_s, found, strongest(said, Weight.NOTE))
+        return _silent(
+            facts, reached, facts.gave_up_s, found, strongest(said, Weight.NOTE) or strongest(complaints, Weight.NOTE)
+        )
     return _outcome(OutcomeKind.READY, "ready", f"ready after {facts.ready_s:.1f} s{_quote(explains)}", phase)
 
 
 def _outcome(kind: OutcomeKind, signature: str, detail: str, phase: str) -> Outcome:
     return Outcome(kind, signature if signature.startswith(kind) else f"{kind}: {signature}", detail, phase)
+
+
+def _complaints(facts: BootFacts) -> tuple[Finding, ...]:
+    # What the host's KVM said of its guests while this one ran. Its log is everybody's, so it explains only a boot that
+    # went wrong.
+    log = facts.host.log if facts.host is not None else None
+    fine = facts.ready_s is not None and (facts.qemu_end is None or facts.qemu_end.asked)
+    return () if log is None or fine else of_guests(log)
 
 
 def _cause(fatal: Finding, found: tuple[Finding, ...]) -> Finding:

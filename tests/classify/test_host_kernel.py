@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from checks.host_facts import host
+from sample_facts import evidence
 
-from harness.classify.host_kernel import find_in_log, how_hurt, hurts, in_words
+from harness.classify.host_kernel import find_in_log, how_hurt, hurts
+from harness.classify.kinds import OutcomeKind
+from harness.classify.outcome import decide_outcome
 from harness.evidence.host_log import LogDelta
 
 OOPS = b"""\
@@ -19,9 +23,9 @@ WARNING = b"[ 12.5] WARNING: CPU: 3 PID: 411 at virt/kvm/kvm_main.c:4412 kvm_pla
 @pytest.mark.parametrize(
     ("log", "words", "hurt"),
     [
-        (b"[ 1.0] SEV-ES guest requested termination: 0x0:0x0\n", "SVSM sends after a panic", False),
-        (b"[ 1.0] kvm_amd: SEV-ES guest requested termination: 0x1:0x2\n", "(PVALIDATE failed)", False),
-        (b"[ 1.0] SEV-ES guest requested termination: 0x1f:0x2\n", "not in the table", False),
+        (b"[ 1.0] SEV-ES guest requested termination: 0x0:0x0\n", "termination: 0x0:0x0", False),
+        (b"[ 1.0] kvm_amd: SEV-ES guest requested termination: 0x1:0x2\n", "termination: 0x1:0x2", False),
+        (b"[ 1.0] SEV-ES guest requested termination: 0x1f:0x2\n", "termination: 0x1f:0x2", False),
         (b"[ 1.0] SEV-ES guest requested termination: reason 0x2 info 0x0\n", "reason 0x2 info 0x0", False),
         (
             b"[ 1.0] kvm [77]: vcpu0, guest rIP: 0x0 vmgexit: exit code 0x80000018 is not valid\n",
@@ -36,7 +40,7 @@ WARNING = b"[ 12.5] WARNING: CPU: 3 PID: 411 at virt/kvm/kvm_main.c:4412 kvm_pla
 def test_what_is_found_and_whether_it_hurts(log: bytes, words: str, hurt: bool) -> None:
     found = find_in_log(b"[ 0.1] usb 1-1: new device\n" + log)
     assert found, "nothing found"
-    assert any(words in in_words(one) for one in found), [in_words(one) for one in found]
+    assert any(words in one.line for one in found), [one.line for one in found]
     assert any(hurts(one) for one in found) is hurt
 
 
@@ -59,3 +63,21 @@ def test_an_ordinary_log_has_nothing() -> None:
 def test_how_a_host_is_hurt(log: LogDelta, words: str | None) -> None:
     said = how_hurt(log)
     assert said is None if words is None else said is not None and words in said
+
+
+SILENT = {"ready_s": None, "gave_up_s": 30.0, "console": b"", "marks": ()}
+
+
+@pytest.mark.parametrize(
+    ("line", "kind", "words"),
+    [
+        ("[ 7.0] SEV-ES guest requested termination: 0x0:0x0", OutcomeKind.GUEST_TERMINATED, "sends after a panic"),
+        ("[ 7.0] SEV-ES guest requested termination: 0x1:0x2", OutcomeKind.GUEST_TERMINATED, "PVALIDATE failed"),
+        ("[ 7.0] vmgexit: exit code 0x80000018 is not valid", OutcomeKind.NO_OUTPUT, "exit code 0x80000018"),
+    ],
+)
+def test_the_hosts_words_explain_a_boot_that_went_wrong(line: str, kind: OutcomeKind, words: str) -> None:
+    outcome = decide_outcome(evidence(host=host(log=LogDelta((line,), 0, 0)), **SILENT).facts)
+    assert outcome.kind is kind and words in outcome.detail, outcome
+    # Of a guest that is well, they are about another.
+    assert decide_outcome(evidence(host=host(log=LogDelta((line,), 0, 0))).facts).kind is OutcomeKind.READY
