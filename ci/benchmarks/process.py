@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["BenchError", "Ended", "finish", "run", "running"]
+__all__ = ["BenchError", "Ended", "children_cpu_s", "finish", "run", "running"]
 
 # Far beyond what any of the programs takes; a hang must not be waited for until somebody notices.
 _LIMIT_S = 300.0
@@ -78,7 +78,7 @@ def finish(process: subprocess.Popen[str], name: str, begin_s: float, good: Cont
 
     :raise BenchError: as :func:`run`.
     """
-    cpu_before_s = _children_cpu_s()
+    cpu_before_s = children_cpu_s()
     try:
         out, errors = process.communicate(timeout=_LIMIT_S)
     except subprocess.TimeoutExpired as error:
@@ -87,10 +87,10 @@ def finish(process: subprocess.Popen[str], name: str, begin_s: float, good: Cont
     if process.returncode not in good:
         said = "\n".join((errors.strip() or out.strip()).splitlines()[-8:])
         raise BenchError(f"{name} ended with status {process.returncode}: {said}")
-    return Ended(out, errors, took_s, _children_cpu_s() - cpu_before_s)
+    return Ended(out, errors, took_s, children_cpu_s() - cpu_before_s)
 
 
-# Of children that have ended and were waited for, theirs included (getrusage(2)).
-def _children_cpu_s() -> float:
+def children_cpu_s() -> float:
+    """Return the CPU seconds of children that have ended and were waited for, theirs included (getrusage(2))."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime

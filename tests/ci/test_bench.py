@@ -15,7 +15,7 @@ import pytest
 _ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(_ROOT / "ci"))
 
-from benchmarks import boot, recorder, vmpl  # noqa: E402
+from benchmarks import boot, campaign, recorder, vmpl  # noqa: E402
 from benchmarks.bare_loop import bare_argv, bare_runs, prepare_bare  # noqa: E402
 from benchmarks.figures import Figure, Target, as_json, as_table  # noqa: E402
 from benchmarks.harness_side import harness_run, run_passing, write_scenario  # noqa: E402
@@ -235,3 +235,22 @@ def test_the_recorder_costs_little(monkeypatch: pytest.MonkeyPatch) -> None:
     assert look.missing is None and look.met
     assert all(len(figure.a) == len(figure.b) == 1 for figure in boots)
     assert "SVSM_HARNESS_RECORDER" not in os.environ
+
+
+@_NEEDS_QEMU
+@pytest.mark.qemu
+@pytest.mark.slow
+def test_a_campaign_is_timed_beside_as_many_bare_boots() -> None:
+    boots, whole, cpu = campaign.measure(1, 1, lambda line: None)
+    assert boots.missing is None, boots.missing
+    assert 1 < boots.a[0] < whole.a[0] and boots.b == whole.b
+    # Two seconds of emulation on each side at least, and no more than a start of Python between them.
+    assert 1 < cpu.b[0] < cpu.a[0] + 1
+
+
+def test_a_campaign_that_failed_is_no_figure(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "harness").write_text('#!/bin/sh\necho \'{"good": 2, "sentence": "1 of 3 boots failed"}\'\nexit 1\n')
+    (tmp_path / "harness").chmod(0o755)
+    monkeypatch.setattr(campaign, "HARNESS", str(tmp_path / "harness"))
+    with pytest.raises(BenchError, match="only 2 of 3 boots passed: 1 of 3 boots failed"):
+        campaign.campaign_run(tmp_path / "x.yaml", 3)
