@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, AsyncExitStack
 from dataclasses import dataclass
+from pathlib import Path
 
+from harness.boot.hosts import open_host_site
 from harness.boot.plan import RefusedBoot
-from harness.boot.site import Site, open_site
+from harness.boot.site import Site
 from harness.cli.keep import keep_stay
 from harness.errors import HarnessBug, HostError
 from harness.results.store import Run
@@ -19,7 +21,7 @@ from harness.stability.run import Watcher, alone, boots_at_once, make_boots
 from harness.stability.time_left import recorded_earlier, time_left_s
 from harness.units import format_duration
 
-__all__ = ["Ongoing", "Outlook", "carry_out"]
+__all__ = ["BootOptions", "Ongoing", "Outlook", "carry_out"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,20 @@ class Ongoing:
     plan: CampaignPlan
     account: Account
     refused: Sequence[RefusedBoot]
+
+
+@dataclass(frozen=True, slots=True)
+class BootOptions:
+    """Say how the boots are made, as it was typed; ``parallel`` 0 gives each vCPU a CPU.
+
+    ``host`` and ``results`` are as :func:`~harness.boot.hosts.open_host_site` takes them. ``keep`` freezes every boot
+    that went wrong for a person.
+    """
+
+    results: Path
+    parallel: int = 0
+    host: str = "local"
+    keep: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,31 +70,31 @@ class Outlook:
 
 def carry_out(
     begin: Callable[[Site], Awaitable[Ongoing]],
-    parallel: int,
+    options: BootOptions,
     announce: Callable[[Ongoing, Outlook], None],
     watch: Callable[[Account, Outlook], AbstractContextManager[Watcher]],
-    keep: bool = False,
 ) -> tuple[Ongoing, HostError | KeyboardInterrupt | None]:
     """Make the boots of what ``begin`` returns, and return it with what ended it early (None: nothing did).
 
-    ``parallel`` 0 gives each vCPU a CPU. ``announce`` gets the campaign and how it will be made, before the first
-    boot. ``keep`` freezes every boot that went wrong for a person.
+    ``announce`` gets the campaign and how it will be made, before the first
+    boot.
 
     :raise HarnessError: as the layers below, where the campaign never began.
     """
     begun: list[Ongoing] = []
 
     async def everything() -> None:
-        site = await open_site(os.environ)
-        ongoing = await begin(site)
-        outlook = _outlook(ongoing, parallel or boots_at_once(ongoing.plan))
-        with ExitStack() as stack:
+        async with AsyncExitStack() as stack:
+            site = await stack.enter_async_context(open_host_site(options.host, os.environ, options.results))
+            ongoing = await begin(site)
+            outlook = _outlook(ongoing, options.parallel or boots_at_once(ongoing.plan, site))
             stack.enter_context(alone(ongoing.run))
+            site.keep_log(ongoing.run.folder)
             begun.append(ongoing)
             announce(ongoing, outlook)
             watcher = stack.enter_context(watch(ongoing.account, outlook))
             await make_boots(
-                ongoing.plan, site, ongoing.run, ongoing.account, outlook.at_once, watcher, keep_stay(keep)
+                ongoing.plan, site, ongoing.run, ongoing.account, outlook.at_once, watcher, keep_stay(options.keep)
             )
 
     error: HostError | KeyboardInterrupt | None = None

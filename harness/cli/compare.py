@@ -16,10 +16,10 @@ import typer
 
 from harness.boot.site import Site
 from harness.catalogue import find_files, load_files, parse_set, select_variants
-from harness.cli.boots_loop import Ongoing, Outlook, carry_out
+from harness.cli.boots_loop import BootOptions, Ongoing, Outlook, carry_out
 from harness.cli.compare_text import document, kinds_rows, notes, sentences, status_of_all, times_rows
 from harness.cli.exit_status import ExitStatus
-from harness.cli.options import Format, Only, PerturbValues, Results, SetValues, set_values_and
+from harness.cli.options import Format, HostName, Only, PerturbValues, Results, SetValues, set_values_and
 from harness.cli.stability_live import watch_campaign
 from harness.cli.table import columns, terminal_width
 from harness.compare.arms import Arm, planned_arms, recorded_arms
@@ -27,6 +27,7 @@ from harness.compare.findings import Comparison, compare_arms
 from harness.compare.plan import load_arms, make_comparison, plan_arms
 from harness.compare.settings import TypedSetting, read_settings
 from harness.errors import HostError, InputError
+from harness.host.protocol import HostKind
 from harness.results.provenance import describe_run
 from harness.results.store import Run, create_run, find_run, read_about
 from harness.scenario.model import Platform
@@ -68,6 +69,7 @@ def compare(
     platform: Annotated[
         Platform | None, typer.Option("--platform", help="Run on this grade only; without it, on the best there is.")
     ] = None,
+    host: HostName = "local",
     perturb: PerturbValues = None,
     set_values: SetValues = None,
     only: Only = None,
@@ -87,9 +89,10 @@ def compare(
     typed = sides or []
     if resume is not None:
         if typed or scenario is not None or boots is not None or set_values or only or platform is not None:
-            raise InputError("--resume boots what the run was started with: leave out all but -n and --format")
+            raise InputError("--resume boots what the run was started with: leave out all but -n, --host and --format")
         run = find_run(results, resume)
-        raise typer.Exit(_carry_out(lambda site: _resumed(run, site), parallel, output))
+        options = BootOptions(run.folder.parent, parallel, host)
+        raise typer.Exit(_carry_out(lambda site: _resumed(run, site), options, output))
     if scenario is None:
         if boots is not None or set_values or only or platform is not None:
             raise InputError("--boots, --set, --only and --platform are for settings: name the --scenario to boot")
@@ -105,8 +108,9 @@ def compare(
         return select_variants(scenarios, only or [])
 
     arms = load_arms(settings, parse_set(set_values_and(perturb, set_values)), load)
+    options = BootOptions(results, parallel, host)
     raise typer.Exit(
-        _carry_out(lambda site: _begun(settings, arms, platform, boots, sure, results, site), parallel, output)
+        _carry_out(lambda site: _begun(settings, arms, platform, boots, sure, results, site), options, output)
     )
 
 
@@ -163,7 +167,7 @@ async def _resumed(run: Run, site: Site) -> Ongoing:
     return Ongoing(run, plan, count_run(run, plan), ())
 
 
-def _carry_out(begin: Callable[[Site], Awaitable[Ongoing]], parallel: int, output: str) -> ExitStatus:
+def _carry_out(begin: Callable[[Site], Awaitable[Ongoing]], options: BootOptions, output: str) -> ExitStatus:
     plans: list[CampaignPlan] = []
 
     def announce(ongoing: Ongoing, outlook: Outlook) -> None:
@@ -173,7 +177,7 @@ def _carry_out(begin: Callable[[Site], Awaitable[Ongoing]], parallel: int, outpu
 
     ongoing, error = carry_out(
         begin,
-        parallel,
+        options,
         announce,
         lambda account, outlook: watch_campaign(
             account, output == "json", lambda account: _standing(account, plans[0]), outlook.expected_s
@@ -186,7 +190,7 @@ def _carry_out(begin: Callable[[Site], Awaitable[Ongoing]], parallel: int, outpu
     if left:
         further.append(
             f"{left} of {ongoing.plan.goal.boots} boots are missing, and whether to stop should not depend on what was "
-            f"seen; go on with: {_resume_command(ongoing.run)}"
+            f"seen; go on with: {_resume_command(ongoing)}"
         )
     status = _say(arms, ongoing.plan.goal.confidence, output, about, [*further, f"results: {ongoing.run.folder}"])
     if isinstance(error, HostError):
@@ -214,11 +218,13 @@ def _print_beforehand(ongoing: Ongoing, outlook: Outlook) -> None:
         print(f"{len(ongoing.account.lines)} boots are recorded already; {again} were cut short and are made again")
     if (takes := outlook.sentence(ongoing.account)) is not None:
         print(takes)
-    print(f"if this is cut short: {_resume_command(ongoing.run)}\n", flush=True)
+    print(f"if this is cut short: {_resume_command(ongoing)}\n", flush=True)
 
 
-def _resume_command(run: Run) -> str:
-    return shlex.join(["svsm-harness", "compare", "--resume", str(run.folder)])
+def _resume_command(ongoing: Ongoing) -> str:
+    host = ongoing.plan.host
+    where = [] if host == HostKind.LOCAL else ["--host", host]
+    return shlex.join(["svsm-harness", "compare", "--resume", str(ongoing.run.folder), *where])
 
 
 def _say(

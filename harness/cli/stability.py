@@ -19,11 +19,11 @@ from harness.boot.plan import RefusedBoot, plan_boots
 from harness.boot.run import PlannedBoot
 from harness.boot.site import Site
 from harness.catalogue import find_files, load_files, parse_set, select_variants
-from harness.cli.boots_loop import Ongoing, Outlook, carry_out
+from harness.cli.boots_loop import BootOptions, Ongoing, Outlook, carry_out
 from harness.cli.exit_status import ExitStatus
 from harness.cli.keep import Keep
 from harness.cli.known import Known, find_known
-from harness.cli.options import Format, Only, PerturbValues, Results, SetValues, set_values_and
+from harness.cli.options import Format, HostName, Only, PerturbValues, Results, SetValues, set_values_and
 from harness.cli.stability_live import watch_campaign
 from harness.cli.stability_text import (
     answer_sentence,
@@ -38,6 +38,7 @@ from harness.cli.stability_text import (
 from harness.cli.table import columns, terminal_width
 from harness.clock import monotonic_s, utc_now
 from harness.errors import HostError, InputError
+from harness.host.protocol import HostKind
 from harness.known.apply import KnownReport, apply_known, knower
 from harness.known.entries import KnownIssues
 from harness.results.provenance import describe_run
@@ -86,6 +87,7 @@ def stability(
     platform: Annotated[
         Platform | None, typer.Option("--platform", help="Run on this grade only; without it, on the best there is.")
     ] = None,
+    host: HostName = "local",
     known: Known = None,
     perturb: PerturbValues = None,
     set_values: SetValues = None,
@@ -108,11 +110,9 @@ def stability(
             raise InputError(
                 "--resume boots what the run was started with: leave out SCENARIO, --set, --only, --platform"
             )
-        raise typer.Exit(
-            _carry_out(
-                lambda site: _resumed(find_run(results, resume), asked, issues, site), issues, parallel, output, keep
-            )
-        )
+        run = find_run(results, resume)
+        options = BootOptions(run.folder.parent, parallel, host, keep)
+        raise typer.Exit(_carry_out(lambda site: _resumed(run, asked, issues, site), issues, options, output))
     if scenario is None:
         raise InputError("name a scenario: svsm-harness stability SCENARIO --boots N; or --resume RUN")
     scenarios = load_files(find_files([scenario]), parse_set(set_values_and(perturb, set_values)), os.environ)
@@ -120,10 +120,9 @@ def stability(
         names = ", ".join(found.file for found in scenarios[:3])
         raise InputError(f"a campaign measures one scenario; {scenario} has {len(scenarios)}: {names}, …")
     variants = select_variants(scenarios, only or [])
+    options = BootOptions(results, parallel, host, keep)
     raise typer.Exit(
-        _carry_out(
-            lambda site: _begun(variants, platform, asked, issues, results, site), issues, parallel, output, keep
-        )
+        _carry_out(lambda site: _begun(variants, platform, asked, issues, results, site), issues, options, output)
     )
 
 
@@ -166,16 +165,15 @@ def _today() -> datetime.date:
 
 
 def _carry_out(
-    begin: Callable[[Site], Awaitable[Ongoing]], issues: KnownIssues, parallel: int, output: str, keep: bool
+    begin: Callable[[Site], Awaitable[Ongoing]], issues: KnownIssues, options: BootOptions, output: str
 ) -> ExitStatus:
     begin_s = monotonic_s()
     announce = _print_beforehand if output == "text" else _say_nothing
     campaign, error = carry_out(
         begin,
-        parallel,
+        options,
         announce,
         lambda account, outlook: watch_campaign(account, quiet=output == "json", expected_s=outlook.expected_s),
-        keep,
     )
     account = campaign.account
     known = apply_known(campaign.run, list(account.lines.values()), issues, _today(), watched=not account.exact)
@@ -207,7 +205,7 @@ def _print_beforehand(campaign: Ongoing, outlook: Outlook) -> None:
         print(f"{len(account.lines)} boots are recorded already; {again} were cut short and are made again")
     if (takes := outlook.sentence(account)) is not None:
         print(takes)
-    print(f"if this is cut short: {_resume_command(campaign.run)}\n", flush=True)
+    print(f"if this is cut short: {_resume_command(campaign)}\n", flush=True)
 
 
 def _print_summary(campaign: Ongoing, known: KnownReport, interrupted: bool) -> None:
@@ -229,11 +227,13 @@ def _print_summary(campaign: Ongoing, known: KnownReport, interrupted: bool) -> 
         print(sentence)
     print(f"{account.answer} on {campaign.plan.platform}: {answer_sentence(account)}")
     print(final_sentence(account))
-    print(f"results: {run.folder}" + (f"; go on with: {_resume_command(run)}" if interrupted else ""))
+    print(f"results: {run.folder}" + (f"; go on with: {_resume_command(campaign)}" if interrupted else ""))
 
 
-def _resume_command(run: Run) -> str:
-    return shlex.join(["svsm-harness", "stability", "--resume", str(run.folder)])
+def _resume_command(campaign: Ongoing) -> str:
+    host = campaign.plan.host
+    where = [] if host == HostKind.LOCAL else ["--host", host]
+    return shlex.join(["svsm-harness", "stability", "--resume", str(campaign.run.folder), *where])
 
 
 def _document(campaign: Ongoing, known: KnownReport, status: ExitStatus, took_s: float) -> dict[str, object]:

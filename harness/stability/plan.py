@@ -14,6 +14,7 @@ from harness.boot.run import PlannedBoot
 from harness.boot.site import Site
 from harness.checks import all_checks
 from harness.errors import InputError
+from harness.host.protocol import HostKind
 from harness.qemu.command import Accel
 from harness.results.files import write_whole
 from harness.results.store import Run, read_about
@@ -35,6 +36,8 @@ __all__ = [
 ]
 
 _KEY = "stability"
+# Among the parts of a variant that is not booted on this machine.
+_HOST = "host"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +81,11 @@ class CampaignPlan:
     def scenario(self) -> str:
         """Return the scenario's name."""
         return self.entries[0].scenario
+
+    @property
+    def host(self) -> str:
+        """Return the name of the host that its boots are made on."""
+        return self.entries[0].made_of.get(_HOST, HostKind.LOCAL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,14 +212,17 @@ def write_goal(run: Run, goal: Goal) -> None:
 async def require_same_parts(plan: CampaignPlan, site: Site) -> None:
     """Check that what is booted now is what was booted before: one rate cannot speak of two builds.
 
-    :raise InputError: naming the first part that differs.
+    :raise InputError: naming the first part that differs, or the host that the campaign belongs to.
     """
     for turn in range(1, len(plan.entries) + 1):
         entry = plan.entries[place_of_turn(plan, turn).entry]
         now = await _made_of(boot_of_turn(plan, turn), site)
-        for part in sorted(entry.made_of.keys() | now.keys()):
+        # The host first: on another one, everything else differs too.
+        for part in sorted(entry.made_of.keys() | now.keys(), key=lambda part: (part != _HOST, part)):
             was, found = entry.made_of.get(part, "absent"), now.get(part, "absent")
             if was != found:
+                if part == _HOST:
+                    raise InputError(f"the boots of this run are made on {plan.host}: go on with --host {plan.host}")
                 raise InputError(
                     f"{part} was {was} when the campaign began and is {found} now; one failure rate cannot speak of "
                     "both, so start a new campaign"
@@ -221,4 +232,6 @@ async def require_same_parts(plan: CampaignPlan, site: Site) -> None:
 async def _made_of(plan: PlannedBoot, site: Site) -> Mapping[str, str]:
     load = await prepare_load(plan.setting, site, plan.accel)
     version = f"{site.capabilities.version_text} {site.capabilities.package}".strip()
-    return {"QEMU": version, "qemu binary": site.capabilities.binary, **load.provenance}
+    here = site.host.kind is HostKind.LOCAL
+    where = {} if here else {_HOST: site.host.name}
+    return {"QEMU": version, "qemu binary": site.capabilities.binary, **where, **load.provenance}

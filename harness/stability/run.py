@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -25,10 +24,13 @@ __all__ = ["Watcher", "alone", "boots_at_once", "count_run", "cut_short", "make_
 Watcher = Callable[[BootIdentity, Progress | BootLine], None]
 
 
-def boots_at_once(plan: CampaignPlan) -> int:
-    """Return how many boots leave each vCPU a CPU of its own: a crowd would itself cause what is counted."""
+def boots_at_once(plan: CampaignPlan, site: Site) -> int:
+    """Return how many boots leave each vCPU a CPU of its own: a crowd would itself cause what is counted.
+
+    A host whose inventory entry says how many boots it takes is believed.
+    """
     vcpus = max(boot_of_turn(plan, turn).setting.machine.vcpus for turn in range(1, len(plan.entries) + 1))
-    return max(1, len(os.sched_getaffinity(0)) // vcpus)
+    return site.slots or max(1, site.host.facts.cpus // vcpus)
 
 
 @contextmanager

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
-from contextlib import nullcontext
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -25,9 +27,11 @@ def ongoing(tmp_path: Path) -> subject.Ongoing:
 
 
 def _carry_out(monkeypatch: pytest.MonkeyPatch, ongoing: subject.Ongoing, ends_with: BaseException | None) -> Any:
-    said: list[int] = []
+    said: list[object] = []
 
-    async def look(environment: object) -> None: ...
+    @asynccontextmanager
+    async def look(*_: object) -> AsyncIterator[Any]:
+        yield SimpleNamespace(keep_log=lambda run: said.append(run.name))
 
     async def begin(site: object) -> subject.Ongoing:
         if isinstance(ends_with, InputError):
@@ -38,17 +42,20 @@ def _carry_out(monkeypatch: pytest.MonkeyPatch, ongoing: subject.Ongoing, ends_w
         if ends_with is not None:
             raise ends_with
 
-    monkeypatch.setattr(subject, "open_site", look)
+    monkeypatch.setattr(subject, "open_host_site", look)
     monkeypatch.setattr(subject, "make_boots", make)
     watcher: Any = nullcontext(lambda identity, what: None)
     result = subject.carry_out(
-        begin, 4, lambda campaign, outlook: said.append(outlook.at_once), lambda account, outlook: watcher
+        begin,
+        subject.BootOptions(Path("results"), 4),
+        lambda campaign, outlook: said.append(outlook.at_once),
+        lambda account, outlook: watcher,
     )
     return result, said
 
 
 def test_it_announces_and_makes_the_boots(monkeypatch: pytest.MonkeyPatch, ongoing: subject.Ongoing) -> None:
-    assert _carry_out(monkeypatch, ongoing, None) == ((ongoing, None), [4])
+    assert _carry_out(monkeypatch, ongoing, None) == ((ongoing, None), [ongoing.run.folder.name, 4])
 
 
 @pytest.mark.parametrize("error", [HostError("the disk is full"), KeyboardInterrupt()])

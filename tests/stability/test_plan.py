@@ -4,6 +4,7 @@ import asyncio
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from harness.boot.run import PlannedBoot
 from harness.boot.site import Site
 from harness.catalogue import load_files
 from harness.errors import InputError
+from harness.host.protocol import HostKind
 from harness.qemu.command import Accel
 from harness.results.store import Run, create_run
 from harness.scenario.model import Platform
@@ -94,6 +96,25 @@ def test_another_build_is_another_campaign(plan: CampaignPlan, site: Site, part:
     was = replace(plan.entries[1], made_of={**plan.entries[1].made_of, part: "!"})
     with pytest.raises(InputError, match=f"{part} was ! when the campaign began"):
         asyncio.run(require_same_parts(replace(plan, entries=(plan.entries[0], was)), site))
+
+
+def test_a_campaign_belongs_to_its_host(plan: CampaignPlan, site: Site) -> None:
+    assert plan.host == "local"
+    there = tuple(
+        replace(entry, made_of={**entry.made_of, "host": "snp-1", "QEMU": "another"}) for entry in plan.entries
+    )
+    campaign = replace(plan, entries=there)
+    assert campaign.host == "snp-1"
+    with pytest.raises(InputError, match="are made on snp-1: go on with --host snp-1"):
+        asyncio.run(require_same_parts(campaign, site))
+
+
+def test_the_host_is_one_of_the_parts(planned: list[PlannedBoot], site: Site) -> None:
+    host: Any = SimpleNamespace(kind=HostKind.SSH, name="snp-1")
+    made = asyncio.run(make_plan(GOAL, planned, replace(site, host=host)))
+    assert made.host == "snp-1"
+    with pytest.raises(InputError, match="go on with --host snp-1"):
+        asyncio.run(require_same_parts(made, site))
 
 
 def test_a_run_that_is_no_campaign_says_so(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -148,6 +149,9 @@ def test_two_processes_do_not_make_the_same_boots(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("cpus", "vcpus", "boots"), [(8, 2, 4), (8, 3, 2), (2, 4, 1), (1, 1, 1)])
-def test_each_vcpu_has_a_cpu_of_its_own(monkeypatch: pytest.MonkeyPatch, cpus: int, vcpus: int, boots: int) -> None:
-    monkeypatch.setattr("os.sched_getaffinity", lambda pid: set(range(cpus)))
-    assert subject.boots_at_once(_plan(Goal(1, None, 0.95), vcpus)) == boots
+def test_each_vcpu_has_a_cpu_of_its_own(cpus: int, vcpus: int, boots: int) -> None:
+    plan = _plan(Goal(1, None, 0.95), vcpus)
+    site: Any = SimpleNamespace(slots=None, host=SimpleNamespace(facts=SimpleNamespace(cpus=cpus)))
+    assert subject.boots_at_once(plan, site) == boots
+    site.slots = 3  # as the host's entry says
+    assert subject.boots_at_once(plan, site) == 3
