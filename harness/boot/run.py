@@ -26,6 +26,7 @@ from harness.checks.base import Check
 from harness.clock import Deadline, monotonic_s, utc_now
 from harness.evidence.records import HOST, Loss, QemuEnd, StepFact, StepStatus
 from harness.guest.ssh import SshError
+from harness.host.asids import ask_slots, snp_slot
 from harness.host.clock_offset import measure_offset
 from harness.host.memory import MemoryBudget
 from harness.host.protocol import HostKind, HostLost
@@ -126,6 +127,9 @@ async def run_boot(plan: PlannedBoot, site: Site, folder: Path, report: Report, 
     async with AsyncExitStack() as stack:
         follower.note("memory")
         await stack.enter_async_context(site.memory.reserve(setting.machine.memory))
+        if plan.launch is not None and plan.launch.encrypted and (slots := await ask_slots(site.host)) is not None:
+            follower.note("asid")
+            await stack.enter_async_context(snp_slot(site.host, slots))
         started_utc, begin_s = utc_now().isoformat(timespec="seconds"), monotonic_s()
 
         def compose(machine: Machine, loaded: Loaded, wiring: Wiring) -> QemuCommand:

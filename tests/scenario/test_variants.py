@@ -68,8 +68,8 @@ def test_set_pins_an_axis() -> None:
         ("{vcpus: [1, '1']}", ["s.yaml:1:13: the axis 'vcpus' has '1' twice"]),
         ("{machin.vcpus: [1]}", [
             "s.yaml:1:2: the axis 'machin.vcpus' leads nowhere (did you mean 'machine'?); an axis is a key such "
-            "as vcpus or machine.vcpus (below machine, guest, payload, snp, svsm, trace, host, perturb, stability), or a "
-            "plain name to be used as ${name}"]),
+            "as vcpus or machine.vcpus (below machine, guest, payload, snp, svsm, trace, host, perturb, stability), "
+            "or a plain name to be used as ${name}"]),
         ("{vcpus: [1], machine.vcpus: [2]}",
          ["s.yaml:1:14: the axes 'vcpus' and 'machine.vcpus' are both called 'vcpus'"]),
         ("{how: ['a b']}", [
