@@ -24,6 +24,7 @@ _COMMANDS = {
     "validate": ("catalogue", "validate", "Check scenario files; errors with line and column."),
     "schema": ("catalogue", "schema", "Print the JSON Schema of scenario files."),
     "doctor": ("doctor", "doctor", "Say what this machine can run, and what is in the way of more."),
+    "hosts": ("hosts", "hosts", "Say who has which host; hold one; do jobs on all of them."),
     "show": ("show", "show", "Show a recorded run, or one of its boots."),
     "replay": ("show", "replay", "Judge recorded boots again, from the record alone."),
     "history": ("history", "history", "Show rates, times and kinds of failure over all nights."),

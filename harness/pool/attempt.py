@@ -30,7 +30,8 @@ _ERROR, _INTERRUPTED = 4, 130
 class Task:
     """Be what a worker is given: an attempt at a job on a host with so many slots.
 
-    ``program`` begins the command line; the job's words, --host, --results and --format follow.
+    ``program`` begins the command line; the job's words, --host, -n, --results and --format
+    follow.
     """
 
     job: Job
@@ -68,7 +69,10 @@ def make_attempt(task: Task) -> Attempt:
 
 
 def _run(task: Task, lease: Lease) -> tuple[Attempt, bool]:
-    words = [*task.job.words, "--host", task.host, "--results", str(task.results), "--format", "json"]
+    # A lease of one slot is for one boot at a time.
+    at_once = str(task.slots if task.job.exclusive else 1)
+    options = ["--host", task.host, "-n", at_once, "--results", str(task.results), "--format", "json"]
+    words = [*task.job.words, *options]
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
         with subprocess.Popen(
             tethered([*task.program, *words]),

@@ -13,7 +13,9 @@ from harness.errors import InputError
 __all__ = ["Job", "parse_jobs"]
 
 _KEYS = ("name", "run", "host", "exclusive", "priority")
-_COMMANDS = ("run", "selftest", "stability")
+_OURS = ("--host", "--results", "--format", "--parallel", "-n")
+# Those that take --host.
+_COMMANDS = ("run",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +65,8 @@ def _job(entry: object, where: str) -> Job:
     words = shlex.split(line)
     if not words or words[0] not in _COMMANDS:
         raise InputError(f"{where}: run must begin with one of {', '.join(_COMMANDS)}")
-    if any(word.split("=")[0] in ("--host", "--results", "--format") for word in words):
-        raise InputError(f"{where}: the pool says --host, --results and --format itself; name a host by host:")
+    if any(word.split("=")[0] in _OURS for word in words):
+        raise InputError(f"{where}: the pool says {', '.join(_OURS)} itself; name a host by host:")
     if not (host is None or isinstance(host, str)) or not isinstance(exclusive, bool):
         raise InputError(f"{where}: host is a name, exclusive is true or false")
     if not isinstance(priority, int) or isinstance(priority, bool):

@@ -26,6 +26,7 @@ def test_jobs_are_read() -> None:
         ("[{run: run x}]", "needs a name"),
         ("[{name: a, run: rm -rf x}]", "must begin with one of run"),
         ("[{name: a, run: run x --host=b}]", "name a host by host:"),
+        ("[{name: a, run: run x -n 4}]", "the pool says --host"),
         ("[{name: a, run: run x, exclusive: 1}]", "exclusive is true or false"),
         ("[{name: a, run: run x, priority: true}]", "priority is a whole number"),
         ("[{name: a, run: run x}, {name: a, run: run y}]", "two jobs are named a"),

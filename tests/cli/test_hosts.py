@@ -1,0 +1,101 @@
+"""The pool by its command: who has what, holds, and jobs on this machine and on one behind SSH."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from ssh_server import serve
+
+from harness.pool.lease import Leases, Who
+
+from .command import Bench
+
+pytestmark = pytest.mark.qemu
+TWO_NIGHTS = Path(__file__).parents[1] / "nightly/two_nights.yaml"
+_POOL = importlib.util.find_spec("distributed") is not None
+
+
+@pytest.fixture
+def lab(bench: Bench) -> Bench:
+    inventory = bench.folder / "hosts.yaml"
+    inventory.write_text(
+        "hosts:\n  turin: {address: 192.0.2.1, slots: 2, jump: [gate]}\n  gate: {address: 192.0.2.2}\n"
+    )
+    bench.environment = {"SVSM_HARNESS_HOSTS": str(inventory), "XDG_CACHE_HOME": str(bench.folder / "cache")}
+    return bench
+
+
+def test_who_has_what(lab: Bench) -> None:
+    with Leases(lab.folder / "cache/svsm-harness/pool").hold("turin", 2, Who("ann", "bisect"), exclusive=True):
+        done = lab.command("hosts")
+        assert done.status == 0, done.err
+        rows = {line.split()[0]: line for line in done.out.splitlines()}
+        assert set(rows) == {"host", "local", "turin"}  # a gateway is no host to boot on
+        assert "free" in rows["local"] and "ann: bisect" in rows["turin"] and "alone" in rows["turin"]
+    held = lab.command("hosts", "--hold", "turin", "--why", "a hang", "--format", "json")
+    (turin,) = [each for each in held.json if each["host"] == "turin"]
+    assert turin["holders"] == [] and "a hang" in turin["blocked"]
+    assert "a hang" in lab.command("hosts").out
+    assert "a hang" not in lab.command("hosts", "--release", "turin").out
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (["--hold", "turn", "--why", "x"], "there is no host turn; hosts: local, turin"),
+        (["--hold", "turin"], "--why"),
+        (["--hold", "turin", "--why", "x", "--release", "turin"], "choose one"),
+        (["--run", "missing.yaml"], "cannot be read"),
+        (["--run", "jobs.yaml", "--address", "192.0.2.9"], "TLS alone"),
+    ],
+)
+def test_what_cannot_be_is_refused(lab: Bench, words: list[str], why: str) -> None:
+    done = lab.command("hosts", *words)
+    assert done.status == 2 and why in done.err
+
+
+def test_without_the_extra_the_command_says_what_to_install(lab: Bench) -> None:
+    (lab.folder / "jobs.yaml").write_text("[{name: a, run: run x}]")
+    # An interpreter that cannot find it, as one where it is not installed.
+    (lab.folder / "sitecustomize.py").write_text(
+        "import importlib.util as u\nfind = u.find_spec\n"
+        "u.find_spec = lambda name, *more: None if name == 'distributed' else find(name, *more)\n"
+    )
+    lab.environment = {**lab.environment, "PYTHONPATH": str(lab.folder)}
+    assert "free" in lab.command("hosts").out
+    done = lab.command("hosts", "--run", "jobs.yaml")
+    assert done.status == 4 and "pip install 'svsm-harness[pool]'" in done.err
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not _POOL, reason="the extra pool is not installed")
+def test_jobs_run_on_this_machine_and_behind_ssh(lab: Bench, tmp_path: Path) -> None:
+    jobs = f"""
+- {{name: here, run: run {TWO_NIGHTS}, host: local}}
+- {{name: there, run: run {TWO_NIGHTS} --set spurious=0.5, host: there, exclusive: true, priority: 10}}
+"""
+    (lab.folder / "jobs.yaml").write_text(jobs)
+    with serve(tmp_path / "server") as server:
+        entry = server.entry
+        (lab.folder / "hosts.yaml").write_text(
+            f"hosts:\n  there:\n    address: {entry.address}\n    port: {entry.port}\n    user: {entry.user}\n"
+            f"    key: {entry.key}\n    known_hosts: {entry.known_hosts}\n    slots: 2\n"
+        )
+        done = lab.command("hosts", "--run", "jobs.yaml", limit_s=150)
+    print(done.out, done.err, file=sys.stderr)
+    assert done.status == 1  # the fault that was switched on there
+    assert "2 of 2 jobs done, 0 attempts lost" in done.out
+    journal = lab.results / "pool/jobs/journal.jsonl"
+    ended = {row["job"]: row for row in map(json.loads, journal.read_text().splitlines()) if row["end"] == "done"}
+    assert (ended["here"]["status"], ended["there"]["status"]) == (0, 1)
+    record = json.loads((Path(ended["there"]["run"]) / "boots/0001/boot.json").read_text())
+    assert record["host"]["name"] == "there"
+    # Everything is done: nothing is booted, and the answer is the same.
+    before = sorted(lab.results.iterdir())
+    again = lab.command("hosts", "--run", "jobs.yaml")
+    assert again.status == 1 and "2 of 2 jobs done" in again.out
+    assert sorted(lab.results.iterdir()) == before
