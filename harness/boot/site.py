@@ -33,7 +33,7 @@ class Site:
 
     ``slots`` is how many boots the host's inventory entry allows at a time; None: one for each of its CPUs.
     ``surveys`` keeps what the host was found to trace. ``log`` is the folder that a virtual host's console is written
-    to; None: the host keeps its own.
+    to; None: the host keeps its own. ``patience`` is how many times a scenario's timeout a boot has here.
     """
 
     capabilities: Capabilities
@@ -44,6 +44,7 @@ class Site:
     slots: int | None = None
     surveys: Surveys = field(default_factory=Surveys)
     log: Path | None = None
+    patience: float = 1.0
 
     def keep_log(self, run: Path) -> None:
         """Move the log of the host, where it has one, into the run's folder, while it is still written."""
