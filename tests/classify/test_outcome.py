@@ -117,6 +117,11 @@ def _short(signature: str) -> str:
         ({"debug_exit": True, "qemu_end": QemuEnd(1, asked=False)}, "payload-ended", "exit status 1"),
         ({"debug_exit": True, "qemu_end": QemuEnd(2, asked=False)}, "qemu-exit", "exit status 2"),
         (
+            {"debug_exit": True, "qemu_end": QemuEnd(33, asked=False), "stderr": "qemu: warning: 4 cpus requested\n"},
+            "payload-ended",
+            "exit status 33",
+        ),
+        (
             {"debug_exit": True, "qemu_end": QemuEnd(1, asked=False), "stderr": "a\nout of memory\n"},
             "qemu-exit",
             "memory",
