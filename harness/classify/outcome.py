@@ -81,7 +81,7 @@ def _decide(facts: BootFacts) -> Outcome:
     if end is not None and not end.asked:
         # isa-debug-exit ends QEMU with (value << 1) | 1 (QEMU hw/misc/debugexit.c), and says nothing; QEMU's own
         # failures end with 1 as well, but say why.
-        if facts.debug_exit and end.status & 1 and not _complaints(facts.stderr):
+        if facts.debug_exit and end.status & 1 and not _without_warnings(facts.stderr):
             return _payload_ended(facts, end.status, explains, phase)
         # A payload's QEMU ends with its guest, orderly, and the event says that it was the guest who asked.
         if end.status or _guest_shutdown(facts.events) is None:
@@ -149,7 +149,7 @@ def _quote(finding: Finding | None) -> str:
     return f"; the console also says: {finding.line}" if finding else ""
 
 
-def _complaints(stderr: str) -> list[str]:
+def _without_warnings(stderr: str) -> list[str]:
     # A QEMU that warns goes on.
     return [line for line in stderr.strip().splitlines() if "warning: " not in line]
 
@@ -162,7 +162,7 @@ def _qemu_ended(
     phase: str,
     explains: Finding | None = None,
 ) -> Outcome:
-    lines = _complaints(facts.stderr)
+    lines = _without_warnings(facts.stderr)
     last = printable(lines[-1].encode(errors="replace")) if lines else ""
     why = strongest(said, Weight.FATAL) or strongest(said, Weight.NOTE)
     if why is not None:
