@@ -39,7 +39,7 @@ LOG = "host"
 # For guests of 256M on both its CPUs beside QEMU and their images, which live in its memory too.
 _MEMORY_BYTES = 2 << 30
 _VCPUS = 2
-# A guest on an emulated CPU with KVM on it takes four times as long as one on an emulated CPU: measured 21.7 s and 4.8 s
+# A guest under KVM on an emulated CPU takes four times as long as one on an emulated CPU: measured 21.7 s and 4.8 s
 # until SSH with 2 vCPUs, both with nothing else running. Scenarios have their timeouts for the latter.
 _PATIENCE = 4.0
 # Emulated, CPUID leaf 0xD does not follow a nested guest's XCR0 (QEMU 7.2), and its kernel warns "XSAVE consistency
