@@ -43,6 +43,8 @@ _PACE_S = 0.03
 # SYN ever more rarely. So silence is waited out for a short time only, and a new attempt is a new SYN. The time grows,
 # because a guest that listens can also be slow: a fifth longer each time costs at most a fifth of the time so far.
 _SILENCE_S, _SILENCE_GROWTH = 0.3, 1.2
+# Longer than any boot; a way that is refused at once is tried thousands of times, and a float ends at 1.2 ** 3894.
+_MOST_GROWTHS = 60
 
 
 async def warm_up() -> None:
@@ -123,7 +125,7 @@ async def _reach(
                 with attempt:
                     attempts += 1
                     try:
-                        silence_s = _SILENCE_S * _SILENCE_GROWTH ** (attempts - 1)
+                        silence_s = _SILENCE_S * _SILENCE_GROWTH ** min(attempts - 1, _MOST_GROWTHS)
                         connection = await _open(way, deadline, silence_s)
                         return await _session(connection, address, port, secrets, deadline)
                     except _NotYet as error:
