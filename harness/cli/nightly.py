@@ -134,7 +134,7 @@ def _make(night: _Night, scenarios: Sequence[Scenario], values: Mapping[str, str
     night.keep("doctor.txt", doctor.out)
     files = [scenario.file for scenario in scenarios]
     ran = night.run("The scenario set", "run", *files, *_options(night, values), "--format", "json")
-    night.statuses.append(ran.status)
+    night.statuses.append(_meant(ran))
     if ran.out:
         document = json.loads(ran.out)
         night.runs.append(document["results"])
@@ -190,12 +190,17 @@ def _round(night: _Night, campaign: Campaign, boots: int) -> RoundDone:
     if done.status == ExitStatus.INTERRUPTED:
         raise KeyboardInterrupt
     if not done.out:
-        return RoundDone(done.status, took_s)
+        return RoundDone(_meant(done), took_s)
     document = json.loads(done.out)
     print(f"{document['answer']}: {document['sentence']}")
     bad, known, good = document["bad"], document["known_bad"], document["good"]
     run = Run(Path(document["results"]))
     return RoundDone(done.status, took_s, run, bad, bad + known + good, document["boots"])
+
+
+def _meant(done: Ended) -> int:
+    # Python ends with 1 after a traceback. Without a document, that is no FAIL of what was tested.
+    return ExitStatus.ERROR if done.status == ExitStatus.FAILED and not done.out else done.status
 
 
 def _options(night: _Night, values: Mapping[str, str]) -> list[str]:

@@ -87,7 +87,9 @@ def _run(task: Task, lease: Lease) -> tuple[Attempt, bool]:
         out.seek(0)
         err.seek(0)
         end, run, why, hurt = judge(status, out.read(), err.read())
-    return Attempt(task.job.name, task.number, end, task.host, lease.fence, status, run, why), hurt
+    # Python ends with 1 after a traceback. Without a document, that is no FAIL of what was tested.
+    meant = _ERROR if status == 1 and run is None else status
+    return Attempt(task.job.name, task.number, end, task.host, lease.fence, meant, run, why), hurt
 
 
 def judge(status: int, out: str, err: str) -> tuple[End, str | None, str, bool]:

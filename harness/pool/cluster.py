@@ -131,7 +131,7 @@ def _drive(
                 "cls": distributed.Nanny,
                 "options": {
                     "name": name, "nthreads": slots, "memory_limit": 0, "resources": {"asid": slots, "host": 1.0},
-                    "host": where["host"], "dashboard_address": None,
+                    "host": where["host"], "dashboard_address": None, "env": {"DASK_LOGGING__DISTRIBUTED": "error"},
                 },
             }
             for name, slots in fleet.slots.items()

@@ -99,3 +99,39 @@ def test_jobs_run_on_this_machine_and_behind_ssh(lab: Bench, tmp_path: Path) -> 
     again = lab.command("hosts", "--run", "jobs.yaml")
     assert again.status == 1 and "2 of 2 jobs done" in again.out
     assert sorted(lab.results.iterdir()) == before
+
+
+SLOW = """
+name: slow
+about: A guest that waits for a key, which comes late.
+platforms:
+  model:
+    machine: {memory: 64M}
+    payload: {image: vmpl_model, args: {flavour: roy, run: "keyboard:2"}, trace: roy, debug_exit: true}
+    timeout: 30s
+    steps:
+      - wait: {name: first, console: "awaiting keyboard"}
+      - sleep: {name: idle, settle: 2s, why: the host is to be lost meanwhile}
+      - qmp: {name: keys, execute: send-key, arguments: {keys: [{type: qcode, data: a}], hold-time: 1}}
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not _POOL, reason="the extra pool is not installed")
+def test_a_host_that_is_cut_off_loses_the_attempt_and_not_the_job(lab: Bench, tmp_path: Path) -> None:
+    (lab.folder / "slow.yaml").write_text(SLOW)
+    (lab.folder / "jobs.yaml").write_text("[{name: cut, run: run slow.yaml, host: loopback}]")
+    with serve(tmp_path / "server") as server:
+        (lab.folder / "hosts.yaml").write_text(server.inventory)
+        with lab.start("hosts", "--run", "jobs.yaml", "--host", "loopback") as process:
+            lab.until(lambda: any("-kernel" in words for words in server.processes().values()), process)
+            server.kill()
+            server.start()
+            done = lab.finish(process, 120)
+    print(done.out, done.err, file=sys.stderr)
+    assert done.status == 0 and "1 of 1 jobs done, 1 attempts lost" in done.out
+    rows = list(map(json.loads, (lab.results / "pool/jobs/journal.jsonl").read_text().splitlines()))
+    assert [(row["number"], row["end"]) for row in rows] == [(1, "begun"), (1, "lost"), (2, "begun"), (2, "done")]
+    assert "was lost while" in rows[1]["why"] and rows[1]["run"] != rows[3]["run"]
+    lost = [json.loads(line) for line in (Path(rows[1]["run"]) / "boots.jsonl").read_text().splitlines()]
+    assert [boot["status"] for boot in lost] == ["INCONCLUSIVE"]
