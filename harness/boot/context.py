@@ -41,7 +41,8 @@ class BootContext:
     """Be the running boot; ``shell`` and ``sampler`` are None until the guest answered, and for guests without SSH.
 
     ``image`` is what was booted; ``release`` is the kernel's, empty for a payload. ``recorder`` is None where none runs
-    (or not yet), ``host_watch`` for a guest without KVM.
+    (or not yet), ``host_watch`` for a guest without KVM. ``fails`` names the check that fails a boot that went well, as
+    far as it was judged already; empty: none is known to.
     """
 
     machine: VirtualMachine
@@ -61,6 +62,7 @@ class BootContext:
     ready_s: float | None = None
     gave_up_s: float | None = None
     gave_up_why: str = ""
+    fails: str = ""
 
     @property
     def went_wrong(self) -> bool:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
+from harness.boot.collect import write_observations
+from harness.boot.context import BootContext
 from harness.checks import all_checks
 from harness.checks.base import Check, Evidence, Status, Verdict, worst
 from harness.checks.judge import judge
@@ -12,7 +15,7 @@ from harness.results.load import load_facts
 from harness.results.record import BootLine, BootRecord
 from harness.scenario.stored import load_setting
 
-__all__ = ["decisive", "judge_record"]
+__all__ = ["decisive", "failure_so_far", "judge_record"]
 
 
 # What is expected of every boot says little in a table of passes.
@@ -39,6 +42,21 @@ def judge_record(folder: Path, record: BootRecord, name: str) -> BootLine:
         outcome=outcome,
         duration_s=record.duration_s,
     )
+
+
+async def failure_so_far(context: BootContext, record: BootRecord) -> str:
+    """Return which check fails a boot that still runs, and why; empty: none does as far as can be seen now.
+
+    ``record`` is what would be recorded if the boot ended now. What is written down later (a host's trace, the end of
+    QEMU) is not seen yet, so the boot may fail for more, and this answer is recorded nowhere.
+
+    :raise HostError: if the disk is full.
+    """
+    losses = list(context.losses)
+    write_observations(context)
+    context.losses[:] = losses  # that a console is still open is no loss yet
+    line = await asyncio.to_thread(judge_record, context.folder, record, context.folder.name)
+    return line.reason if line.status is Status.FAIL else ""
 
 
 def decisive(status: Status, verdicts: tuple[Verdict, ...]) -> str:

@@ -1,4 +1,4 @@
-"""Freeze a guest that came to no good end, with every way in as a line to paste, until a person lets it go."""
+"""Freeze a guest that went wrong or fails a check, with every way in as a line to paste, until a person lets it go."""
 
 from __future__ import annotations
 
@@ -38,7 +38,8 @@ def second_monitor(name: str) -> tuple[tuple[str, ...], ...]:
 
 
 def keeping(say: Callable[[str], None], release: asyncio.Event) -> Callable[[], Stay]:
-    """Return what makes the :class:`Stay` of each boot: one that went wrong is frozen until ``release`` is set.
+    """Return what makes the :class:`Stay` of each boot: one that went wrong or fails a check is frozen until
+    ``release`` is set.
 
     ``say`` gets the lines for the person.
     """
@@ -47,19 +48,18 @@ def keeping(say: Callable[[str], None], release: asyncio.Event) -> Callable[[], 
         name = f"svsm-harness-{os.getpid()}-{next(_numbers)}"
 
         async def hold(context: BootContext, load: Load, gone: asyncio.Task[str]) -> None:
-            if context.went_wrong and context.machine.process.status is None:
+            if (context.went_wrong or context.fails) and context.machine.process.status is None:
                 await _keep(context, name, say, release)
 
-        return Stay(second_monitor(name), hold)
+        return Stay(second_monitor(name), hold, if_check_fails=True)
 
     return stay
 
 
 async def _keep(context: BootContext, name: str, say: Callable[[str], None], release: asyncio.Event) -> None:
     frozen = await _ask(context, "stop")
-    ways = [
-        f"{context.folder}: the guest went wrong and is {'frozen' if frozen else 'NOT frozen: QEMU does not answer'}"
-    ]
+    what = f"failed ({context.fails})" if context.fails else "went wrong"
+    ways = [f"{context.folder}: the guest {what} and is {'frozen' if frozen else 'NOT frozen: QEMU does not answer'}"]
     if frozen:
         ways += [await _gdb_stub(context), await _dump(context)]
         ways.append(

@@ -12,6 +12,7 @@ from harness.boot.collect import collect_state, write_observations
 from harness.boot.context import BootContext, Progress, Report
 from harness.boot.disturbance import Disturbance, disturb
 from harness.boot.host_watch import watch_host
+from harness.boot.judging import failure_so_far
 from harness.boot.launch import launch_of
 from harness.boot.live import Follower
 from harness.boot.load import Load, prepare_load
@@ -102,11 +103,22 @@ Hold = Callable[[BootContext, Load, asyncio.Task[str]], Awaitable[None]]
 class Stay:
     """Keep a boot for a person: ``options`` are added to its command line, ``hold`` runs before it is ended.
 
-    ``hold`` gets the running boot, what it loaded, and a task that ends when the guest does.
+    ``hold`` gets the running boot, what it loaded, and a task that ends when the guest does. ``if_check_fails``: a boot
+    that went well is judged before, and the context says what fails it.
     """
 
     options: tuple[tuple[str, ...], ...]
     hold: Hold
+    if_check_fails: bool = False
+
+
+def _judged_first(stay: Stay, record: Callable[[QemuEnd], BootRecord]) -> Stay:
+    async def hold(context: BootContext, load: Load, gone: asyncio.Task[str]) -> None:
+        if not context.went_wrong and context.machine.process.status is None:
+            context.fails = await failure_so_far(context, record(QemuEnd(0, asked=True)))
+        await stay.hold(context, load, gone)
+
+    return replace(stay, hold=hold)
 
 
 async def run_boot(plan: PlannedBoot, site: Site, folder: Path, report: Report, stay: Stay | None = None) -> BootRecord:
@@ -148,6 +160,42 @@ async def run_boot(plan: PlannedBoot, site: Site, folder: Path, report: Report, 
         observer = Observer(machine, encrypted, kvm=plan.accel is Accel.KVM, host=None if here else site.host)
         context = BootContext(machine, folder, observer, site.host, load.kernel, load.release)
         clock = await measure_offset(site.host, Deadline.after(_CLOCK_S).within(deadline.remaining_s))
+
+        def record(end: QemuEnd | None) -> BootRecord:
+            return BootRecord(
+                identity=plan.identity,
+                setting=dump_setting(setting),
+                qemu=f"{site.capabilities.version_text} {site.capabilities.package}".strip(),
+                accel=plan.accel,
+                vcpus=setting.machine.vcpus,
+                debug_exit=setting.payload is not None and setting.payload.debug_exit,
+                reports=_reports(setting),
+                report_stream=_report_stream(setting),
+                started_utc=started_utc,
+                duration_s=monotonic_s() - begin_s,
+                marks=tuple(context.marks),
+                steps=tuple(context.steps),
+                losses=tuple(context.losses),
+                ready_s=context.ready_s,
+                gave_up_s=context.gave_up_s,
+                gave_up_why=context.gave_up_why,
+                qemu_end=end,
+                received_bytes={stream: console.total_bytes for stream, console in machine.consoles.items()},
+                provenance={
+                    "qemu binary": site.capabilities.binary,
+                    **load.provenance,
+                    **(context.host_watch.provenance if context.host_watch is not None else {}),
+                },
+                host=BootHost(
+                    site.host.name,
+                    site.host.kind,
+                    site.host.facts.release,
+                    site.host.facts.cpu_model,
+                    clock.offset_s,
+                    clock.uncertainty_s,
+                ),
+            )
+
         # Switched off only to see what it costs (ci/bench recorder).
         wanted = site.environment.get("SVSM_HARNESS_RECORDER") != "off"
         async with recording(observer if wanted else None) as context.recorder:
@@ -164,6 +212,8 @@ async def run_boot(plan: PlannedBoot, site: Site, folder: Path, report: Report, 
                     deadline,
                 )
                 context.host_watch = await stack.enter_async_context(watching)
+            if stay is not None and stay.if_check_fails:
+                stay = _judged_first(stay, record)
             end = await _live(context, plan, load, deadline, follower, stay, site.memory)
         write_observations(context)
         if context.host_watch is not None and end is not None:
@@ -173,39 +223,7 @@ async def run_boot(plan: PlannedBoot, site: Site, folder: Path, report: Report, 
                 await _note_lost(context, lost)
         if context.recorder is not None:
             context.recorder.write(folder, machine.now_s())
-    return BootRecord(
-        identity=plan.identity,
-        setting=dump_setting(setting),
-        qemu=f"{site.capabilities.version_text} {site.capabilities.package}".strip(),
-        accel=plan.accel,
-        vcpus=setting.machine.vcpus,
-        debug_exit=setting.payload is not None and setting.payload.debug_exit,
-        reports=_reports(setting),
-        report_stream=_report_stream(setting),
-        started_utc=started_utc,
-        duration_s=monotonic_s() - begin_s,
-        marks=tuple(context.marks),
-        steps=tuple(context.steps),
-        losses=tuple(context.losses),
-        ready_s=context.ready_s,
-        gave_up_s=context.gave_up_s,
-        gave_up_why=context.gave_up_why,
-        qemu_end=end,
-        received_bytes={stream: console.total_bytes for stream, console in machine.consoles.items()},
-        provenance={
-            "qemu binary": site.capabilities.binary,
-            **load.provenance,
-            **(context.host_watch.provenance if context.host_watch is not None else {}),
-        },
-        host=BootHost(
-            site.host.name,
-            site.host.kind,
-            site.host.facts.release,
-            site.host.facts.cpu_model,
-            clock.offset_s,
-            clock.uncertainty_s,
-        ),
-    )
+    return record(end)
 
 
 async def _live(

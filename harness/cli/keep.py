@@ -20,8 +20,8 @@ Keep = Annotated[
     bool,
     typer.Option(
         "--keep",
-        help="Freeze a guest that did not get ready, stopped or failed a step; dump its memory, print how to attach "
-        "by gdb, QMP and console. It stays until Ctrl-C.",
+        help="Freeze a guest that did not get ready, stopped, or failed a step or a check; dump its memory, print how "
+        "to attach by gdb, QMP and console. It stays until Ctrl-C.",
     ),
 ]
 

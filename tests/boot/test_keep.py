@@ -31,6 +31,7 @@ def _kept(
     *,
     encrypted: bool = False,
     wrong: bool = True,
+    fails: str = "",
     before: Callable[[VirtualMachine], None] | None = None,
     end: Callable[[VirtualMachine, asyncio.Event], None] | None = None,
 ) -> str:
@@ -54,6 +55,7 @@ def _kept(
                 image=None,
                 release="",
                 went_wrong=wrong,
+                fails=fails,
             )
 
             def say(lines: str) -> None:
@@ -97,6 +99,11 @@ def test_an_encrypted_guest_is_not_dumped(tmp_path: Path) -> None:
 
 def test_a_guest_that_went_well_is_not_kept(tmp_path: Path) -> None:
     assert _kept(tmp_path, wrong=False) == ""
+
+
+def test_a_guest_that_only_a_check_fails_is_kept_and_says_which(tmp_path: Path) -> None:
+    said = _kept(tmp_path, wrong=False, fails="guest: answer: no match")
+    assert "the guest failed (guest: answer: no match) and is frozen" in said
 
 
 def test_no_dump_fills_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -75,3 +75,44 @@ def test_a_guest_that_hangs_is_kept_until_ctrl_c(bench: Bench) -> None:
     assert line["outcome"]["hang"]["kind"] == "halted"
     assert (bench.run / "boots/0001/memory.dump").stat().st_size > 1000
     bench.until_alone()
+
+
+CHECKED = """\
+name: checked
+about: A guest that does all it is asked, and does not answer as it should.
+machine: {memory: 512M}
+vars: {wanted: two}
+steps:
+  - guest: {name: answer, run: "echo one"}
+expect:
+  - guest: {step: answer, matches: "^${wanted}$"}
+"""
+
+
+@pytest.mark.qemu
+@pytest.mark.slow
+def test_a_guest_that_only_a_check_fails_is_kept(bench: Bench) -> None:
+    (bench.folder / "checked.yaml").write_text(CHECKED)
+    words = ("run", "checked.yaml", "--platform", "tcg", "--keep", "--format", "json")
+    # One that passes is not kept; and what was judged before its end leaves no trace in its record.
+    good = bench.command(*words, "--set", "wanted=one")
+    assert (good.status, good.json["boots"][0]["status"]) == (0, "PASS")
+    assert "frozen" not in good.err
+    with bench.start(*words) as process:
+        assert process.stderr is not None
+        said = ""
+        while "Ctrl-C ends" not in said:
+            line = process.stderr.readline()
+            assert line, said
+            said += line
+        assert re.search(r"the guest failed \(guest: .*\) and is frozen", said), said
+        name = re.search(r"ABSTRACT-CONNECT:(\S+-qmp)", said)
+        assert name is not None
+        assert _ask(name[1], "query-status")[-1]["return"]["status"] == "paused"
+        os.kill(process.pid, signal.SIGINT)
+        done = bench.finish(process)
+    (line,) = done.json["boots"]
+    assert (done.status, line["status"], line["outcome"]["kind"]) == (1, "FAIL", "ready")
+    record = json.loads((bench.run / "boots/0001/boot.json").read_text())
+    assert (record["losses"], record["qemu_end"]) == ([], {"status": 0, "asked": True})
+    bench.until_alone()
