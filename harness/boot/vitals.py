@@ -49,7 +49,7 @@ class Observer:
         """Look once; ``closely`` reads registers and counters as well. Never raises for what QEMU does."""
         at_s = self.machine.now_s()
         threads, stalled_us = parse_process(await self._process(deadline, closely=closely), self.vcpu_of)
-        state = await self._run_state(deadline)
+        state = await self._run_state(deadline, closely=closely)
         if state is not None and not self.vcpu_of:
             await self._learn_threads(deadline)
             threads = tuple(replace(thread, vcpu=self.vcpu_of.get(thread.tid)) for thread in threads)
@@ -84,21 +84,28 @@ class Observer:
         return answer if isinstance(answer, str) else None
 
     async def _execute(
-        self, command: str, arguments: Mapping[str, object] | None, called: str, deadline: Deadline
+        self,
+        command: str,
+        arguments: Mapping[str, object] | None,
+        called: str,
+        deadline: Deadline,
+        *,
+        noted: bool = False,
     ) -> object:
         if self.silence:
             return None
         try:
             limit = deadline.within(_ANSWER_S)
-            return await self.machine.monitor.execute(command, arguments, limit, noted=False)
+            return await self.machine.monitor.execute(command, arguments, limit, noted=noted)
         except QmpRefused:
             return None
         except MonitorLost:
             self.silence = f"QEMU did not answer `{called}` in {_ANSWER_S} s"
             return None
 
-    async def _run_state(self, deadline: Deadline) -> str | None:
-        answer = await self._execute("query-status", None, "query-status", deadline)
+    async def _run_state(self, deadline: Deadline, *, closely: bool) -> str | None:
+        # That a guest was given up and looked at closely belongs into the journal; the look of every second does not.
+        answer = await self._execute("query-status", None, "query-status", deadline, noted=closely)
         return str(answer["status"]) if isinstance(answer, dict) else None
 
     async def _learn_threads(self, deadline: Deadline) -> None:
