@@ -53,8 +53,19 @@ def test_a_guest_that_waits_for_its_start(tmp_path: Path) -> None:
     assert vitals.looks[-1].at_s - vitals.looks[0].at_s > 0.9
 
 
-def test_the_questions_stay_out_of_the_journal(tmp_path: Path) -> None:
+def test_that_it_was_looked_at_closely_stands_in_the_journal_and_the_long_answers_do_not(tmp_path: Path) -> None:
     _watch(tmp_path, _observe)
+    journal = (tmp_path / "qmp.jsonl").read_text()
+    assert journal.count('"query-status"') == 6
+    assert "query-cpus-fast" not in journal and "human-monitor-command" not in journal
+
+
+def test_the_look_of_every_second_stays_out_of_the_journal(tmp_path: Path) -> None:
+    async def glance(machine: VirtualMachine) -> Vitals:
+        await Observer(machine, encrypted=False, kvm=False).look(0.0, Deadline.after(3), closely=False)
+        return Vitals((), 0, "", "", ())
+
+    _watch(tmp_path, glance)
     assert "query-" not in (tmp_path / "qmp.jsonl").read_text()
 
 
