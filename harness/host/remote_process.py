@@ -25,6 +25,7 @@ __all__ = ["RemoteProcess"]
 
 # Data handled before other tasks of the loop get a turn.
 _SLICE_BYTES = 1 << 20
+_BREAKS_WITHIN_S = 0.5
 
 
 class RemoteProcess:
@@ -105,6 +106,8 @@ class RemoteProcess:
         if status is None:
             status = await asyncio.to_thread(self._channel.recv_exit_status)
         if status == -1:
+            # A connection that breaks takes its channels along first, and says so a moment later.
+            await asyncio.to_thread(self._channel.get_transport().join, _BREAKS_WITHIN_S)
             self._check_alive()
             return None
         return status

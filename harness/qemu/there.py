@@ -123,6 +123,8 @@ class RemoteQemu:
                     with suppress(ConnectionError):
                         await loop.sock_sendall(channel, piece[0])
             status = await self._script.status()
+            if status is None:
+                raise HostLost(self._host.name, "running QEMU", "its shell ended without a word")
             self._ended.set_result(_status(status))
         except HostLost as lost:
             self._ended.set_exception(lost)
@@ -137,9 +139,7 @@ _KILL_S = 5.0
 _LAST_WORDS_S = 1.0
 
 
-def _status(status: int | None) -> int:
-    if status is None:
-        return -signal.SIGKILL
+def _status(status: int) -> int:
     number = status - _SIGNAL_BASE
     return -number if number in _DEATHS else status
 
