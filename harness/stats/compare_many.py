@@ -23,7 +23,8 @@ def correct_p(asked: Sequence[tuple[float, float]]) -> list[float]:
     least = 0.0
     for at in order:
         p, weight = asked[at]
-        least = max(least, min(1.0, p * left / weight))
+        # Never below p itself, also where `left` has lost its last digits or p is the smallest number there is.
+        least = max(least, p, min(1.0, p * (left / weight)))
         corrected[at] = least
         left -= weight
     return corrected
