@@ -8,8 +8,8 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,9 +75,7 @@ class Server:
     def kill(self) -> None:
         """End the server and every connection at once, as when the machine's network goes."""
         if self.process is not None:
-            for pid, words in self.processes().items():
-                if "dropbear" in words.split()[0]:
-                    os.kill(pid, signal.SIGKILL)
+            _kill_all(pid for pid, words in self.processes().items() if "dropbear" in words.split()[0])
             self.process.wait()
             self.process = None
 
@@ -94,6 +92,13 @@ class Server:
             if words:
                 found[int(folder.name)] = words
         return found
+
+
+def _kill_all(pids: Iterable[int]) -> None:
+    for pid in pids:
+        # A connection's server may have ended by itself between the look into /proc and now.
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
 
 def _dropbear() -> str:
@@ -145,5 +150,4 @@ def serve(folder: Path) -> Iterator[Server]:
         yield server
     finally:
         server.kill()
-        for pid in server.processes():
-            os.kill(pid, signal.SIGKILL)
+        _kill_all(server.processes())

@@ -6,16 +6,15 @@ again, is to read it.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
-from harness.errors import HostError, InputError
-from harness.results.files import append_line
+from harness.errors import HostError
+from harness.results.files import append_line, read_lines
 from harness.stats.bisect import AnswerKind, Known, Question
 from harness.stats.bisect_posterior import Tally
 
@@ -110,21 +109,11 @@ class Journal:
         :raise InputError: if a line is whole but says something else.
         """
         try:
-            rows = self.path.read_bytes().split(b"\n")
+            yield from read_lines(self.path, _entry_json)
         except FileNotFoundError:
             return
         except OSError as error:
             raise HostError(f"{self.path} cannot be read: {error.strerror}") from error
-        for number, row in enumerate(rows, start=1):
-            try:
-                json.loads(row)
-            except ValueError:
-                continue
-            try:
-                yield _entry_json.validate_json(row)
-            except ValidationError as error:
-                what = error.errors()[0]["msg"]
-                raise InputError(f"{self.path}:{number}: {what}; another version of the harness wrote it") from error
 
 
 def known_of(entries: Sequence[Entry], stage: int) -> Known:

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import json
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TypeVar
 
-from harness.errors import HostError
+from pydantic import TypeAdapter, ValidationError
 
-__all__ = ["append_line", "cannot_write", "write_whole"]
+from harness.errors import HostError, InputError
+
+__all__ = ["append_line", "cannot_write", "read_lines", "write_whole"]
+
+_Line = TypeVar("_Line")
 
 
 def write_whole(path: Path, data: bytes) -> None:
@@ -59,6 +66,24 @@ def append_line(path: Path, line: bytes) -> None:
             os.close(descriptor)
     except OSError as error:
         raise cannot_write(path, error) from error
+
+
+def read_lines(path: Path, form: TypeAdapter[_Line]) -> Iterator[_Line]:
+    """Yield the lines that :func:`append_line` wrote; one that a crash cut short never counted, and is passed over.
+
+    :raise OSError: if the file cannot be read.
+    :raise InputError: if a line is whole but says something else than ``form``; names file and line.
+    """
+    for number, row in enumerate(path.read_bytes().split(b"\n"), start=1):
+        try:
+            json.loads(row)
+        except ValueError:
+            continue
+        try:
+            yield form.validate_json(row)
+        except ValidationError as error:
+            what = error.errors()[0]["msg"]
+            raise InputError(f"{path}:{number}: {what}; another version of the harness wrote it") from error
 
 
 def cannot_write(path: Path, error: OSError) -> HostError:

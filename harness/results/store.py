@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from harness.clock import utc_now
 from harness.errors import HostError, InputError
-from harness.results.files import append_line, cannot_write, write_whole
+from harness.results.files import append_line, cannot_write, read_lines, write_whole
 from harness.results.record import BootLine, BootRecord, boot_line_json, boot_record_json
 
 __all__ = ["Run", "create_run", "find_run", "read_about", "split_boot"]
@@ -79,21 +79,11 @@ class Run:
         """
         path = self.folder / _BOOTS
         try:
-            rows = path.read_bytes().split(b"\n")
+            yield from read_lines(path, boot_line_json)
         except FileNotFoundError as error:
             raise InputError(f"{path} does not exist: no boot of that run came to its end") from error
         except OSError as error:
             raise InputError(f"{path}: {error.strerror}") from error
-        for number, row in enumerate(rows, start=1):
-            try:
-                json.loads(row)
-            except ValueError:
-                continue
-            try:
-                yield boot_line_json.validate_json(row)
-            except ValidationError as error:
-                what = error.errors()[0]["msg"]
-                raise InputError(f"{path}:{number}: {what}; another version of the harness wrote it") from error
 
     def boot_folder(self, name: str) -> Path:
         """Return the folder of the boot ``name`` (``3``, ``0003`` or ``boots/0003``).
