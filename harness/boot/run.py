@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -33,7 +33,8 @@ from harness.host.memory import MemoryBudget
 from harness.host.protocol import HostKind, HostLost
 from harness.qemu.command import Accel, QemuCommand, Stream, Wiring, build_command, streams_of
 from harness.qemu.command import Guest as Loaded
-from harness.qemu.monitor import MonitorLost
+from harness.qemu.machine import VirtualMachine
+from harness.qemu.monitor import MonitorLost, QemuHungUp
 from harness.qemu.snp import Launch
 from harness.results.record import BootHost, BootIdentity, BootRecord
 from harness.scenario.model import Machine, Platform
@@ -47,6 +48,8 @@ __all__ = ["PlannedBoot", "Stay", "plan_command", "run_boot"]
 _COLLECT_S = 3.0
 # A few round trips to the host; an answer that takes longer says too little to be worth more.
 _CLOCK_S = 5.0
+# Measured: milliseconds, more beside a full load.
+_ENDS_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,7 +264,7 @@ async def _live(
                 await stay.hold(context, load, gone)
     except MonitorLost as error:
         # QEMU ended under us, or does not listen any more; having to kill it is then the finding.
-        if machine.process.status is None:
+        if not await _ends(machine, error):
             context.losses.append(Loss("qmp", str(error)))
     except HostLost as lost:
         await _note_lost(context, lost)
@@ -277,6 +280,15 @@ async def _live(
     except HostLost as lost:
         await _note_lost(context, lost)
         return None
+
+
+async def _ends(machine: VirtualMachine, lost: MonitorLost) -> bool:
+    # It closes its monitor a moment before it can be waited for.
+    if isinstance(lost, QemuHungUp):
+        with suppress(TimeoutError, HostLost):
+            async with Deadline.after(_ENDS_S).limit():
+                await machine.process.wait()
+    return machine.process.status is not None
 
 
 async def _note_lost(context: BootContext, lost: HostLost) -> None:

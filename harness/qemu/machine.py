@@ -18,7 +18,7 @@ from harness.errors import HarnessBug, HostError, LaunchError
 from harness.host.protocol import Host
 from harness.qemu.command import QemuCommand, Stream, Wiring
 from harness.qemu.console import Console
-from harness.qemu.monitor import Monitor, MonitorLost, QmpRefused, connect_monitor
+from harness.qemu.monitor import Monitor, MonitorLost, QemuHungUp, QmpRefused, connect_monitor
 from harness.qemu.process import AnyQemu, describe_status, start_process
 from harness.qemu.there import start_process_there, wiring_there
 
@@ -80,9 +80,12 @@ class VirtualMachine:
     async def start(self, deadline: Deadline) -> None:
         """Let the guest run.
 
+        A guest may be over, and QEMU with it, before QEMU has answered; its exit status then tells the rest.
+
         :raise MonitorLost, QmpRefused: as :meth:`Monitor.execute`.
         """
-        await self.monitor.execute("cont", None, deadline)
+        with suppress(QemuHungUp):
+            await self.monitor.execute("cont", None, deadline)
 
     async def forwarded_port(self, deadline: Deadline) -> int:
         """Ask which port of this machine leads to the guest's SSH.

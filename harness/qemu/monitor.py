@@ -22,7 +22,7 @@ from harness.clock import Deadline
 from harness.errors import HarnessError, HostError
 from harness.evidence.records import QmpEvent
 
-__all__ = ["Monitor", "MonitorLost", "QmpRefused", "connect_monitor"]
+__all__ = ["Monitor", "MonitorLost", "QemuHungUp", "QmpRefused", "connect_monitor"]
 
 # The library logs every disconnect of a dying QEMU; the journal and the process status say it better.
 logging.getLogger("qemu.qmp").setLevel(logging.CRITICAL)
@@ -30,6 +30,10 @@ logging.getLogger("qemu.qmp").setLevel(logging.CRITICAL)
 
 class MonitorLost(HarnessError):
     """Report that QEMU hung up while a command was under way, or did not answer by its deadline."""
+
+
+class QemuHungUp(MonitorLost):
+    """Report that QEMU hung up while a command was under way: it is ending, and its exit status follows."""
 
 
 class QmpRefused(HarnessError):
@@ -77,7 +81,7 @@ class Monitor:
                 self._note("refused", {"class": error.error_class, "desc": str(error)})
             raise QmpRefused(command, error.error_class, str(error)) from error
         except (ExecInterruptedError, StateError, EOFError, ConnectionError) as error:
-            raise MonitorLost(f"QEMU hung up during QMP {command}") from error
+            raise QemuHungUp(f"QEMU hung up during QMP {command}") from error
         except TimeoutError as error:
             raise MonitorLost(f"QEMU did not answer QMP {command}") from error
         if noted:
