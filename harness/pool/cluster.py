@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import logging
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -80,7 +82,8 @@ def run_jobs(
     ``task`` makes what a worker gets of a job, the number of its attempt and a host. ``say`` hears of every attempt
     that has ended. Jobs that could not be done are missing from the answer.
 
-    :raise InputError: if a job names a host that is not there, or another process works on the same journal.
+    :raise InputError: if a job names a host that is not there, another process works on the same journal, or ``tls``
+        names files or an address that cannot serve.
     :raise Unsupported: if the extra is not installed.
     """
     require_distributed()
@@ -93,10 +96,10 @@ def run_jobs(
     journal = sample.journal
     lock = FileLock(journal.with_name(f"{journal.name}.lock"), timeout=0)
     try:
-        lock.acquire()
+        held = lock.acquire()
     except Timeout as error:
         raise InputError(f"another process does the jobs of {journal}; wait for it") from error
-    with lock:
+    with held:
         for orphan in unfinished(read_journal(journal)):
             why = "its worker or its controller died"
             append_attempt(journal, Attempt(orphan.job, orphan.number, End.LOST, orphan.host, orphan.fence, why=why))
@@ -123,24 +126,38 @@ def _drive(
     first = {job.name: next_attempt(read_journal(journal), job.name) for job in jobs}
     with ExitStack() as stack:
         stack.enter_context(dask.config.set(_settings(tls)))
-        where: dict[str, Any] = {"host": "127.0.0.1" if tls is None else tls.address, "dashboard_address": None}
+        # Beside the journal, whose lock we hold: what a killed controller left is ours to remove.
+        scratch = journal.with_name(f".{journal.stem}-workers")
+        shutil.rmtree(scratch, ignore_errors=True)
+        stack.callback(shutil.rmtree, scratch, ignore_errors=True)
+        security = None if tls is None else _security(tls)
+        # Its status pages are plain HTTP, and cannot be left out: they stay on loopback, and are empty.
+        where: dict[str, Any] = {
+            "host": "127.0.0.1" if tls is None else tls.address, "dashboard_address": "127.0.0.1:0"
+        }  # fmt: skip
         if tls is not None:
-            where["protocol"] = "tls"
+            where |= {"protocol": "tls", "security": security}
         workers = {
             name: {
                 "cls": distributed.Nanny,
                 "options": {
-                    "name": name, "nthreads": slots, "memory_limit": 0, "resources": {"asid": slots, "host": 1.0},
-                    "host": where["host"], "dashboard_address": None, "env": {"DASK_LOGGING__DISTRIBUTED": "error"},
+                    **where, "name": name, "nthreads": slots, "memory_limit": 0,
+                    "resources": {"asid": slots, "host": 1.0}, "dashboard": False,
+                    "silence_logs": logging.CRITICAL, "local_directory": str(scratch),
                 },
             }
             for name, slots in fleet.slots.items()
         }  # fmt: skip
-        security = None if tls is None else _security(tls)
-        scheduler = {"cls": distributed.Scheduler, "options": {**where, "security": security} if security else where}
-        cluster = stack.enter_context(
-            distributed.SpecCluster(scheduler=scheduler, workers=workers, security=security, silence_logs=50)
-        )
+        scheduler = {"cls": distributed.Scheduler, "options": where}
+        try:
+            cluster = stack.enter_context(
+                distributed.SpecCluster(
+                    scheduler=scheduler, workers=workers, security=security, silence_logs=logging.CRITICAL
+                )
+            )
+        except (RuntimeError, OSError) as error:
+            named = "" if tls is None else f" at {tls.address} with {tls.ca_file}, {tls.cert} and {tls.key}"
+            raise InputError(f"the pool cannot be started{named}: {error}") from error
         client = stack.enter_context(distributed.Client(cluster, security=security))
         ready = distributed.as_completed()
         tasks: dict[str, Task] = {}
@@ -198,6 +215,8 @@ def _settings(tls: Tls | None) -> dict[str, object]:
         "distributed.comm.require-encryption": tls is not None,
         "distributed.worker.daemon": True,
         "distributed.admin.event-loop": "asyncio",
+        "distributed.scheduler.http.routes": [],
+        "distributed.worker.http.routes": [],
     }
 
 
