@@ -10,11 +10,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.checks.base import Status
 from harness.child import harness_argv
 from harness.pool.jobs import Job
 from harness.pool.journal import Attempt, End, append_attempt
 from harness.pool.lease import Blocked, Lease, Leases, Who
 from harness.pool.tether import tethered
+from harness.results.store import Run
 
 __all__ = ["Task", "judge", "make_attempt"]
 
@@ -95,8 +97,8 @@ def _run(task: Task, lease: Lease) -> tuple[Attempt, bool]:
 def judge(status: int, out: str, err: str) -> tuple[End, str | None, str, bool]:
     """Say how a command ended, the run that it recorded (None: none), why it is LOST, and whether its host was hurt.
 
-    ``out`` is its JSON document, if it came to one. A loss in one boot makes the attempt LOST: that boot is
-    INCONCLUSIVE, and stays so in its run.
+    ``out`` is its JSON document, if it came to one; where that names no boots, those of the run are read. A loss in
+    one boot makes the attempt LOST: that boot is INCONCLUSIVE, and stays so in its run.
     """
     document: Mapping[str, object] = {}
     try:
@@ -105,15 +107,21 @@ def judge(status: int, out: str, err: str) -> tuple[End, str | None, str, bool]:
     except ValueError:
         pass
     run = document.get("results")
-    boots = document.get("boots")
-    reasons = [
-        str(boot.get("reason", ""))
-        for boot in (boots if isinstance(boots, list) else ())
-        if isinstance(boot, dict) and boot.get("status") in ("INCONCLUSIVE", "ERROR")
-    ]
+    reasons = [reason for boot, reason in _boots(document) if boot in (Status.INCONCLUSIVE, Status.ERROR)]
     if status == _ERROR:
         reasons.append(err.strip()[-300:])
     lost = next((reason for reason in reasons if _LOST.search(reason) or _HURT.search(reason)), "")
     if not lost and (status < 0 or status == _INTERRUPTED):
         lost = f"the command was ended by signal {-status}" if status < 0 else "the command was interrupted"
     return End.LOST if lost else End.DONE, None if run is None else str(run), lost, bool(_HURT.search(lost))
+
+
+def _boots(document: Mapping[str, object]) -> list[tuple[str, str]]:
+    # The status of each boot, and why.
+    boots = document.get("boots")
+    if isinstance(boots, list):
+        return [(str(boot.get("status")), str(boot.get("reason", ""))) for boot in boots if isinstance(boot, dict)]
+    folder = Path(str(document.get("results")))
+    if not (folder / "boots.jsonl").exists():
+        return []
+    return [(line.status, line.reason) for line in Run(folder).lines()]

@@ -15,7 +15,7 @@ __all__ = ["Job", "parse_jobs"]
 _KEYS = ("name", "run", "host", "exclusive", "priority")
 _OURS = ("--host", "--results", "--format", "--parallel", "-n")
 # Those that take --host.
-_COMMANDS = ("run",)
+_COMMANDS = ("run", "stability", "compare")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,16 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from sample_campaign import lines_of
 
+from harness.checks.base import Status
 from harness.pool.attempt import judge, make_attempt
 from harness.pool.jobs import Job
 from harness.pool.journal import End, read_journal
 from harness.pool.lease import Leases
+from harness.results.store import Run
 
 from .fake import task_in
 
@@ -36,6 +40,15 @@ LOST = "host a was lost while copying: broken"
 )
 def test_what_became_of_a_command(status: int, out: str, err: str, expected: tuple[object, ...]) -> None:
     assert judge(status, out, err) == expected
+
+
+def test_the_boots_of_a_campaign_are_read_from_its_run(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    out = json.dumps({"results": str(tmp_path), "boots": 2})
+    assert judge(0, out, "") == (End.DONE, str(tmp_path), "", False)
+    for line in lines_of(".?"):
+        run.append(replace(line, reason=f"host: {LOST}" if line.status is Status.INCONCLUSIVE else line.reason))
+    assert judge(3, out, "") == (End.LOST, str(tmp_path), f"host: {LOST}", False)
 
 
 def test_an_attempt_is_on_the_disk_when_it_returns(tmp_path: Path) -> None:
