@@ -91,7 +91,7 @@ async def _boot(plan: PlannedBoot, site: Site, run: Run, report: Callable[[Progr
     except HostError as error:
         return _unbooted(plan.identity, name, Status.ERROR, f"host: {error}")
     except OSError as error:
-        return _unbooted(plan.identity, name, Status.ERROR, f"host: {error}")
+        return _unbooted(plan.identity, name, Status.ERROR, f"host: {str(error) or type(error).__name__}")
 
 
 def _unbooted(identity: BootIdentity, folder: str | None, status: Status, reason: str) -> BootLine:

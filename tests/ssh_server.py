@@ -1,4 +1,4 @@
-"""Run a real SSH server on loopback, in a process of its own that a test can kill."""
+"""Run real SSH servers in processes of their own that a test can kill, on loopback or behind networks it can cut."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,7 @@ import pytest
 
 from harness.scenario.hosts import HostEntry
 
-__all__ = ["Server", "serve"]
+__all__ = ["Network", "Server", "inventory", "network", "serve"]
 
 # dropbear takes the keys that it lets in from the user's home. In a mount namespace of its own, the user has another.
 _IN_A_HOME = """
@@ -25,18 +25,71 @@ mount --bind "$1/passwd" /etc/passwd && shift && exec "$@"
 """
 
 
+@dataclass(frozen=True)
+class Network:
+    """Be a network of its own, which a pair of virtual Ethernet devices joins to ours."""
+
+    holder: int
+    address: str
+
+    def enter(self, *words: str) -> list[str]:
+        """Return the command line that runs a program in it."""
+        return ["nsenter", "--target", str(self.holder), "--net", *words]
+
+    def cut(self) -> None:
+        """Let every packet vanish from now on, without a word to anybody."""
+        subprocess.run(self.enter("ip", "link", "set", "eth0", "down"), check=True)
+
+
+@contextmanager
+def network(number: int) -> Iterator[Network]:
+    """Make one; ``number`` is below 64, and a test's own."""
+    if shutil.which("ip") is None or shutil.which("nsenter") is None:
+        pytest.skip("ip and nsenter are needed for a network of its own")
+    # RFC 2544: 198.18.0.0/15 is for measuring, and nobody's.
+    ours, theirs = (f"198.18.{os.getpid() % 256}.{4 * number + end}" for end in (1, 2))
+    name = f"sv{os.getpid()}n{number}"
+    with subprocess.Popen(["unshare", "--net", "cat"], stdin=subprocess.PIPE) as holder:
+        made = Network(holder.pid, theirs)
+        try:
+            while Path(f"/proc/{holder.pid}/ns/net").readlink() == Path("/proc/self/ns/net").readlink():
+                if holder.poll() is not None:
+                    pytest.skip("a network namespace cannot be made here")
+                time.sleep(0.01)
+            pair = ["ip", "link", "add", name, "type", "veth", "peer", "name", "eth0", "netns", str(holder.pid)]
+            if (done := subprocess.run(pair, capture_output=True, text=True, check=False)).returncode:
+                pytest.skip(f"virtual Ethernet cannot be had here: {done.stderr.strip()}")
+            for words in (
+                ["ip", "addr", "add", f"{ours}/30", "dev", name],
+                ["ip", "link", "set", name, "up"],
+                made.enter("ip", "addr", "add", f"{theirs}/30", "dev", "eth0"),
+                made.enter("ip", "link", "set", "eth0", "up"),
+                made.enter("ip", "link", "set", "lo", "up"),
+            ):
+                subprocess.run(words, check=True)
+            yield made
+        finally:
+            subprocess.run(["ip", "link", "del", name], capture_output=True, check=False)
+            holder.kill()
+
+
 @dataclass
 class Server:
-    """Be a dropbear that lets in one key."""
+    """Be a dropbear that lets in one key; ``network`` None: on our own loopback."""
 
     folder: Path
     port: int
+    network: Network | None = None
     process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def address(self) -> str:
+        return "127.0.0.1" if self.network is None else self.network.address
 
     @property
     def entry(self) -> HostEntry:
         return HostEntry(
-            address="127.0.0.1",
+            address=self.address,
             port=self.port,
             user="root",
             key=str(self.folder / "user_key"),
@@ -45,16 +98,13 @@ class Server:
 
     @property
     def inventory(self) -> str:
-        entry = self.entry
-        return (
-            f"hosts:\n  loopback:\n    address: {entry.address}\n    port: {entry.port}\n    user: {entry.user}\n"
-            f"    key: {entry.key}\n    known_hosts: {entry.known_hosts}\n"
-        )
+        return inventory({"loopback": self})
 
     def start(self) -> None:
         words = [
+            *(self.network.enter() if self.network is not None else ()),
             *_namespace(), "sh", "-c", _IN_A_HOME, "sh", str(self.folder),
-            _dropbear(), "-F", "-E", "-s", "-r", str(self.folder / "host_key"), "-p", f"127.0.0.1:{self.port}",
+            _dropbear(), "-F", "-E", "-s", "-r", str(self.folder / "host_key"), "-p", f"{self.address}:{self.port}",
             "-P", str(self.folder / "pid"),
         ]  # fmt: skip
         environment = {**os.environ, "TMPDIR": str(self.folder / "tmp")}
@@ -65,7 +115,7 @@ class Server:
         end_s = time.monotonic() + 20
         while time.monotonic() < end_s:
             with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
+                if probe.connect_ex((self.address, self.port)) == 0:
                     return
             if self.process.poll() is not None:
                 break
@@ -76,6 +126,13 @@ class Server:
         """End the server and every connection at once, as when the machine's network goes."""
         if self.process is not None:
             _kill_all(pid for pid, words in self.processes().items() if "dropbear" in words.split()[0])
+            self.process.wait()
+            self.process = None
+
+    def power_off(self) -> None:
+        """End everything that runs there at once."""
+        _kill_all(self.processes())
+        if self.process is not None:
             self.process.wait()
             self.process = None
 
@@ -92,6 +149,16 @@ class Server:
             if words:
                 found[int(folder.name)] = words
         return found
+
+
+def inventory(servers: Mapping[str, Server], slots: int | None = None) -> str:
+    """Return the inventory that names these; ``slots`` as in it, None: left out."""
+    rows = ["hosts:"]
+    for name, server in servers.items():
+        entry = server.entry.model_dump(exclude_defaults=True) | {"user": "root"}
+        rows += [f"  {name}:", *(f"    {key}: {value}" for key, value in entry.items())]
+        rows += [] if slots is None else [f"    slots: {slots}"]
+    return "\n".join([*rows, ""])
 
 
 def _kill_all(pids: Iterable[int]) -> None:
@@ -119,8 +186,8 @@ def _namespace() -> list[str]:
 
 
 @contextmanager
-def serve(folder: Path) -> Iterator[Server]:
-    """Run a server whose user lives in ``folder``, and end it afterwards."""
+def serve(folder: Path, network: Network | None = None) -> Iterator[Server]:
+    """Run a server whose user lives in ``folder``, on our loopback or in a network of its own; end it afterwards."""
     (folder / ".ssh").mkdir(parents=True)
     (folder / "tmp").mkdir()
     for name in ("host_key", "user_key"):
@@ -143,8 +210,8 @@ def serve(folder: Path) -> Iterator[Server]:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     kind, key = (folder / "host_key.pub").read_text().split()[:2]
-    (folder / "known_hosts").write_text(f"[127.0.0.1]:{port} {kind} {key}\n")
-    server = Server(folder, port)
+    server = Server(folder, port, network)
+    (folder / "known_hosts").write_text(f"[{server.address}]:{port} {kind} {key}\n")
     server.start()
     try:
         yield server

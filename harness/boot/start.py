@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from secrets import token_hex
@@ -13,7 +13,7 @@ from harness.boot.load import Load
 from harness.boot.site import Site
 from harness.clock import Deadline
 from harness.errors import HostError
-from harness.host.protocol import HostKind
+from harness.host.protocol import HostKind, HostLost
 from harness.qemu.command import Guest as Loaded
 from harness.qemu.command import QemuCommand, Stream, Wiring
 from harness.qemu.machine import There, VirtualMachine, launch
@@ -55,14 +55,19 @@ async def start_machine(
             async with launch(here, streams, folder, deadline, fds=fds, saw=saw) as running:
                 yield running
         return
-    there, placed_machine, placed = await _place(load, machine, by_hand, site, deadline)
+    async with AsyncExitStack() as stack:
+        try:
+            there, placed_machine, placed = await _place(load, machine, by_hand, site, deadline)
 
-    def elsewhere(wiring: Wiring) -> QemuCommand:
-        if wiring.monitor is None:
-            return compose(machine, by_hand, wiring)
-        return compose(placed_machine, placed, wiring)
+            def elsewhere(wiring: Wiring) -> QemuCommand:
+                if wiring.monitor is None:
+                    return compose(machine, by_hand, wiring)
+                return compose(placed_machine, placed, wiring)
 
-    async with launch(elsewhere, streams, folder, deadline, saw=saw, there=there) as running:
+            launching = launch(elsewhere, streams, folder, deadline, saw=saw, there=there)
+            running = await stack.enter_async_context(launching)
+        except TimeoutError as error:
+            raise HostLost(site.host.name, "starting QEMU", "no answer in time") from error
         yield running
 
 

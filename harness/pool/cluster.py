@@ -64,10 +64,18 @@ def require_distributed() -> None:
         raise Unsupported("several hosts at once need dask.distributed", "pip install 'svsm-harness[pool]'")
 
 
-def choose_host(job: Job, hosts: Mapping[str, int], busy: Mapping[str, int], blocked: Sequence[str]) -> str | None:
-    """Return the host for a job: its own, else the one with the most free slots; None if none may be given."""
-    usable = [host for host in hosts if host not in blocked and job.host in (None, host)]
-    return min(usable, key=lambda host: (busy.get(host, 0) / hosts[host], -hosts[host], host), default=None)
+def choose_host(
+    job: Job, hosts: Mapping[str, int], busy: Mapping[str, int], losses: Mapping[str, int], blocked: Sequence[str]
+) -> str | None:
+    """Return the host for a job: its own, else the one with the most free slots; None if none may be given.
+
+    One whose last attempts were lost (``losses``) comes behind those that lost nothing.
+    """
+
+    def rank(host: str) -> tuple[object, ...]:
+        return losses.get(host, 0), busy.get(host, 0) / hosts[host], -hosts[host], host
+
+    return min((host for host in hosts if host not in blocked and job.host in (None, host)), key=rank, default=None)
 
 
 def run_jobs(
@@ -164,7 +172,7 @@ def _drive(
 
         def submit(job: Job, number: int) -> None:
             blocked = [name for name, slots in fleet.slots.items() if leases.state(name, slots).blocked]
-            host = choose_host(job, fleet.slots, fleet.busy, blocked)
+            host = choose_host(job, fleet.slots, fleet.busy, fleet.losses, blocked)
             if host is None:
                 why = "no host may be given: svsm-harness hosts says why"
                 say(_write(journal, Attempt(job.name, number, End.LOST, job.host or "-", 0, why=why)))

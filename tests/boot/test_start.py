@@ -11,7 +11,7 @@ from harness.boot.site import Site
 from harness.boot.start import start_machine
 from harness.clock import Deadline
 from harness.host.local import LocalHost
-from harness.host.protocol import HostKind
+from harness.host.protocol import HostKind, HostLost
 from harness.qemu.command import Accel, QemuCommand, Stream, Wiring, build_command
 from harness.qemu.command import Guest as Loaded
 from harness.scenario.model import Guest, Machine
@@ -72,3 +72,23 @@ def test_the_host_gets_the_files_and_the_keys_go_with_qemu(site: Site, tmp_path:
     by_hand, far_away = commands
     assert str(there) not in by_hand.shell()  # what a person pastes has this machine's files
     assert f"{there}/put-1" in far_away.argv
+
+
+def test_a_host_that_falls_silent_at_the_start_is_lost(site: Site, tmp_path: Path) -> None:
+    class Silent(Pretended):
+        async def put(self, content: bytes | Path, deadline: Deadline) -> str:
+            raise TimeoutError
+
+    far = Site(site.capabilities, site.cache, site.memory, site.environment, Silent(tmp_path))
+    setting = Setting(Machine(type="microvm"), Guest(), None, (), (), 60.0, None)
+
+    def compose(machine: Machine, loaded: Loaded, wiring: Wiring) -> QemuCommand:
+        raise AssertionError("it got this far")
+
+    async def scenario() -> None:
+        load = await prepare_load(setting, far, Accel.TCG)
+        async with start_machine(compose, setting.machine, (), load, far, tmp_path, Deadline.after(60)):
+            raise AssertionError("it started")
+
+    with pytest.raises(HostLost, match="was lost while starting QEMU: no answer in time"):
+        asyncio.run(scenario())

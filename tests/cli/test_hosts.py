@@ -5,10 +5,11 @@ from __future__ import annotations
 import importlib.util
 import json
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from ssh_server import serve
+from ssh_server import inventory, network, serve
 
 from harness.pool.lease import Leases, Who
 
@@ -80,11 +81,7 @@ def test_jobs_run_on_this_machine_and_behind_ssh(lab: Bench, tmp_path: Path) -> 
 """
     (lab.folder / "jobs.yaml").write_text(jobs)
     with serve(tmp_path / "server") as server:
-        entry = server.entry
-        (lab.folder / "hosts.yaml").write_text(
-            f"hosts:\n  there:\n    address: {entry.address}\n    port: {entry.port}\n    user: {entry.user}\n"
-            f"    key: {entry.key}\n    known_hosts: {entry.known_hosts}\n    slots: 2\n"
-        )
+        (lab.folder / "hosts.yaml").write_text(inventory({"there": server}, slots=2))
         done = lab.command("hosts", "--run", "jobs.yaml", limit_s=150)
     print(done.out, done.err, file=sys.stderr)
     assert done.status == 1  # the fault that was switched on there
@@ -135,3 +132,59 @@ def test_a_host_that_is_cut_off_loses_the_attempt_and_not_the_job(lab: Bench, tm
     assert "was lost while" in rows[1]["why"] and rows[1]["run"] != rows[3]["run"]
     lost = [json.loads(line) for line in (Path(rows[1]["run"]) / "boots.jsonl").read_text().splitlines()]
     assert [boot["status"] for boot in lost] == ["INCONCLUSIVE"]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not _POOL, reason="the extra pool is not installed")
+def test_three_hosts_of_which_one_is_cut_off_and_one_loses_its_power(lab: Bench, tmp_path: Path) -> None:
+    (lab.folder / "slow.yaml").write_text(SLOW)
+    names = ["slow-1", "slow-2", *(f"quick-{number}" for number in range(5)), "alone"]
+    jobs = [
+        f"- {{name: {name}, run: run {'slow.yaml' if name.startswith('slow') else TWO_NIGHTS},"
+        f" priority: {5 if name.startswith('slow') else 0}, exclusive: {str(name == 'alone').lower()}}}"
+        for name in names
+    ]
+    (lab.folder / "jobs.yaml").write_text("\n".join(jobs))
+    journal = lab.results / "pool/jobs/journal.jsonl"
+
+    def begun() -> dict[str, str]:
+        rows = journal.read_text().splitlines() if journal.exists() else []
+        return {row["job"]: row["host"] for row in map(json.loads, rows) if row["end"] == "begun"}
+
+    with ExitStack() as stack:
+        servers = {}
+        for number, name in enumerate(("milan", "genoa", "turin")):
+            net = stack.enter_context(network(number))
+            servers[name] = stack.enter_context(serve(tmp_path / name, net))
+        (lab.folder / "hosts.yaml").write_text(inventory(servers, slots=2))
+        chosen = [word for name in servers for word in ("--host", name)]
+        with lab.start("hosts", "--run", "jobs.yaml", *chosen) as process:
+            for name, harm in (("slow-1", "cut"), ("slow-2", "power")):
+                lab.until(lambda name=name: name in begun(), process)
+                server = servers[begun()[name]]
+                lab.until(lambda server=server: any("-kernel" in w for w in server.processes().values()), process)
+                if harm == "cut":
+                    assert server.network is not None
+                    server.network.cut()
+                else:
+                    server.power_off()
+            done = lab.finish(process, 240)
+    print(done.out, done.err, file=sys.stderr)
+    assert done.status == 0 and "8 of 8 jobs done" in done.out
+    rows = list(map(json.loads, journal.read_text().splitlines()))
+    # Everything is done once; what was lost stays to be seen, with its run, in which it is INCONCLUSIVE.
+    assert sorted(row["job"] for row in rows if row["end"] == "done") == sorted(names)
+    lost = [row for row in rows if row["end"] == "lost"]
+    assert {"slow-1", "slow-2"} <= {row["job"] for row in lost}
+    for row in lost:
+        lines = (Path(row["run"]) / "boots.jsonl").read_text().splitlines() if row["run"] else []
+        assert {json.loads(line)["status"] for line in lines} <= {"INCONCLUSIVE"}
+    # No host had more than its two boots at a time, and nobody was beside the job that is alone.
+    running: dict[str, set[str]] = {name: set() for name in servers}
+    for row in rows:
+        if row["end"] == "begun":
+            running[row["host"]].add(row["job"])
+        elif row["host"] in running:
+            running[row["host"]].discard(row["job"])
+        for at_once in running.values():
+            assert len(at_once) <= (1 if "alone" in at_once else 2), (row, running)

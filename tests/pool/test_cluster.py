@@ -40,11 +40,12 @@ def run(folder: Path, hosts: dict[str, int], *jobs: Job) -> Mapping[str, Attempt
 
 def test_a_host_is_chosen() -> None:
     hosts = {"a": 2, "b": 4}
-    assert choose_host(job("j"), hosts, {}, []) == "b"
-    assert choose_host(job("j"), hosts, {"b": 3, "a": 1}, []) == "a"
-    assert choose_host(job("j", host="a"), hosts, {"a": 9}, []) == "a"
-    assert choose_host(job("j"), hosts, {}, ["b"]) == "a"
-    assert choose_host(job("j", host="a"), hosts, {}, ["a"]) is None
+    assert choose_host(job("j"), hosts, {}, {}, []) == "b"
+    assert choose_host(job("j"), hosts, {"b": 3, "a": 1}, {}, []) == "a"
+    assert choose_host(job("j"), hosts, {"a": 1}, {"b": 1}, []) == "a"
+    assert choose_host(job("j", host="a"), hosts, {"a": 9}, {"a": 1}, []) == "a"
+    assert choose_host(job("j"), hosts, {}, {}, ["b"]) == "a"
+    assert choose_host(job("j", host="a"), hosts, {}, {}, ["a"]) is None
 
 
 def test_what_cannot_be_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
