@@ -5,21 +5,31 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import shlex
 import shutil
 import signal
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from itertools import count
+from pathlib import Path
 
 from harness.boot.context import BootContext
 from harness.boot.load import Load
+from harness.boot.near_port import near_port
 from harness.boot.run import Stay
 from harness.clock import Deadline
 from harness.errors import HostError
+from harness.host.protocol import HostKind, HostLost
 from harness.qemu.console import Console
 from harness.qemu.monitor import MonitorLost, QmpRefused
 
-__all__ = ["keeping", "second_monitor", "serve_console"]
+__all__ = ["SECOND_MONITOR", "keeping", "monitor_way", "serve_console"]
+
+#: Options of a second QMP monitor, on a port that the kernel chooses.
+SECOND_MONITOR: tuple[tuple[str, ...], ...] = (
+    ("-chardev", "socket,id=qmp2,host=127.0.0.1,port=0,server=on,wait=off"),
+    ("-mon", "chardev=qmp2,mode=control"),
+)
 
 # A frozen guest hears nobody; QEMU answers in milliseconds, or hangs itself.
 _ANSWER_S = 3.0
@@ -27,14 +37,6 @@ _ANSWER_S = 3.0
 _DUMP_S = 600.0
 _SHOWN_BYTES = 4096
 _numbers = count(1)
-
-
-def second_monitor(name: str) -> tuple[tuple[str, ...], ...]:
-    """Return the options of a second QMP monitor, on the abstract socket ``name``-qmp, which has no file to be left."""
-    return (
-        ("-chardev", f"socket,id=qmp2,path={name}-qmp,abstract=on,server=on,wait=off"),
-        ("-mon", "chardev=qmp2,mode=control"),
-    )
 
 
 def keeping(say: Callable[[str], None], release: asyncio.Event) -> Callable[[], Stay]:
@@ -51,7 +53,7 @@ def keeping(say: Callable[[str], None], release: asyncio.Event) -> Callable[[], 
             if (context.went_wrong or context.fails) and context.machine.process.status is None:
                 await _keep(context, name, say, release)
 
-        return Stay(second_monitor(name), hold, if_check_fails=True)
+        return Stay(SECOND_MONITOR, hold, if_check_fails=True)
 
     return stay
 
@@ -60,20 +62,25 @@ async def _keep(context: BootContext, name: str, say: Callable[[str], None], rel
     frozen = await _ask(context, "stop")
     what = f"failed ({context.fails})" if context.fails else "went wrong"
     ways = [f"{context.folder}: the guest {what} and is {'frozen' if frozen else 'NOT frozen: QEMU does not answer'}"]
-    if frozen:
-        ways += [await _gdb_stub(context), await _dump(context)]
-        ways.append(
-            f'  QMP       socat READLINE ABSTRACT-CONNECT:{name}-qmp     (first: {{"execute": "qmp_capabilities"}})'
-        )
-    ways += [
-        f"  console   socat -,raw,echo=0,escape=0x1d ABSTRACT-CONNECT:{name}-console     (Ctrl-] leaves)",
-        f"  QEMU      process {context.machine.process.pid}; logs in {context.folder}",
-        'Ctrl-C ends it; {"execute": "cont"} lets it run on.',
-    ]
+    async with AsyncExitStack() as stack:
+        if frozen:
+            ways += [await _gdb_stub(context, stack), await _dump(context), await monitor_way(context, stack)]
+        there = "" if context.host.kind is HostKind.LOCAL else f" on {context.host.name}"
+        ways += [
+            f"  console   socat -,raw,echo=0,escape=0x1d ABSTRACT-CONNECT:{name}-console     (Ctrl-] leaves)",
+            f"  QEMU      process {context.machine.process.pid}{there}; logs in {context.folder}",
+            'Ctrl-C ends it; {"execute": "cont"} lets it run on.',
+        ]
+        await _until_released(context, name, "\n".join(ways), say, release)
+
+
+async def _until_released(
+    context: BootContext, name: str, lines: str, say: Callable[[str], None], release: asyncio.Event
+) -> None:
     ended = asyncio.create_task(context.machine.process.wait())
     with _until_interrupted(release):
         async with serve_console(context.machine.console, f"{name}-console"):
-            say("\n".join(filter(None, ways)))
+            say(lines)
             released = asyncio.create_task(release.wait())
             try:
                 await asyncio.wait({ended, released}, return_when=asyncio.FIRST_COMPLETED)
@@ -91,41 +98,75 @@ async def _ask(context: BootContext, command: str, arguments: dict[str, object] 
     return True
 
 
-async def _gdb_stub(context: BootContext) -> str:
-    # Port 0 lets the kernel choose; the list of character devices then tells which.
+async def monitor_way(context: BootContext, stack: AsyncExitStack) -> str:
+    """Return the line that says how to talk to :data:`SECOND_MONITOR`, for as long as ``stack`` is open."""
+    port = await _port(context, "qmp2", stack)
+    if isinstance(port, str):
+        return f"  QMP       not available: {port}"
+    return f'  QMP       socat READLINE TCP:127.0.0.1:{port}     (first: {{"execute": "qmp_capabilities"}})'
+
+
+async def _port(context: BootContext, chardev: str, stack: AsyncExitStack) -> int | str:
+    # Port 0 lets the kernel choose; the list of character devices then tells which. A text: why there is none.
     try:
-        deadline = Deadline.after(_ANSWER_S)
-        await context.machine.monitor.human("gdbserver tcp:127.0.0.1:0", deadline)
-        devices = await context.machine.monitor.human("info chardev", deadline)
+        devices = await context.machine.monitor.human("info chardev", Deadline.after(_ANSWER_S))
+    except (MonitorLost, QmpRefused) as error:
+        return str(error)
+    found = re.search(rf"^{chardev}: filename=(?:disconnected:)?tcp:127\.0\.0\.1:(\d+)", devices, re.MULTILINE)
+    if found is None:
+        return "QEMU opened no port for it"
+    return await stack.enter_async_context(near_port(context.host, int(found[1])))
+
+
+async def _gdb_stub(context: BootContext, stack: AsyncExitStack) -> str:
+    try:
+        await context.machine.monitor.human("gdbserver tcp:127.0.0.1:0", Deadline.after(_ANSWER_S))
     except (MonitorLost, QmpRefused) as error:
         return f"  gdb       not available: {error}"
-    port = re.search(r"^gdb: filename=(?:disconnected:)?tcp:127\.0\.0\.1:(\d+)", devices, re.MULTILINE)
-    if port is None:
-        return "  gdb       not available: QEMU opened no gdb stub"
+    port = await _port(context, "gdb", stack)
+    if isinstance(port, str):
+        return f"  gdb       not available: {port}"
     image = f" {context.image}" if context.image is not None and not context.release else " vmlinux"
     hidden = "     (encrypted: its registers read as zero)" if context.observer.encrypted else ""
-    return f"  gdb       gdb -ex 'target remote 127.0.0.1:{port[1]}'{image}{hidden}"
+    return f"  gdb       gdb -ex 'target remote 127.0.0.1:{port}'{image}{hidden}"
 
 
 async def _dump(context: BootContext) -> str:
     if context.observer.encrypted:
         return "  memory    no dump: the guest is encrypted"
     monitor = context.machine.monitor
-    path = context.folder / "memory.dump"
+    here = context.host.kind is HostKind.LOCAL
+    path = str(context.folder.resolve() / "memory.dump")
     try:
+        if not here:
+            path = f"{await context.host.folder(Deadline.after(_ANSWER_S))}/memory-{context.machine.process.pid}.dump"
         able = await monitor.execute("query-dump-guest-memory-capability", None, Deadline.after(_ANSWER_S))
         size = await monitor.execute("query-memory-size-summary", None, Deadline.after(_ANSWER_S))
         need = int(size["base-memory"])
-        if shutil.disk_usage(context.folder).free < 2 * need:
+        if await _free_bytes(context, path) < 2 * need:
             return f"  memory    no dump: it may need {need >> 20} MiB, and there is not twice that left on the disk"
         form = "kdump-zlib" if "kdump-zlib" in able["formats"] else "elf"
         wanted = {"paging": False, "protocol": f"file:{path}", "format": form}
         await monitor.execute("dump-guest-memory", wanted, Deadline.after(_DUMP_S))
-    except (MonitorLost, QmpRefused, OSError) as error:
-        path.unlink(missing_ok=True)
-        return f"  memory    no dump: {error}"
+    except (MonitorLost, QmpRefused, HostError, HostLost, OSError) as error:
+        if here:
+            Path(path).unlink(missing_ok=True)
+        return f"  memory    no dump: {str(error) or type(error).__name__}"
     tool = "crash vmlinux" if form == "kdump-zlib" else "gdb vmlinux"
-    return f"  memory    {tool} {path}"
+    where = "" if here else f"     (on {context.host.name}, and gone after Ctrl-C: copy it before)"
+    return f"  memory    {tool} {path}{where}"
+
+
+async def _free_bytes(context: BootContext, path: str) -> int:
+    folder = Path(path).parent
+    if context.host.kind is HostKind.LOCAL:
+        return shutil.disk_usage(folder).free
+    done = await context.host.run(f"df -Pk {shlex.quote(str(folder))}", Deadline.after(_ANSWER_S))
+    # POSIX df -P: the fourth column of the second line.
+    found = re.search(r"\n(?:\S+\s+){3}(\d+)", done.stdout.decode(errors="replace"))
+    if found is None:
+        raise HostError(f"df says {done.stdout[:80]!r}")
+    return int(found[1]) << 10
 
 
 @contextmanager

@@ -5,20 +5,22 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from contextlib import ExitStack
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from harness.boot.context import BootContext, Progress, Report
-from harness.boot.keep import second_monitor, serve_console
+from harness.boot.demand import demanded_image
+from harness.boot.hosts import open_host_site
+from harness.boot.keep import SECOND_MONITOR, monitor_way, serve_console
 from harness.boot.load import Load
+from harness.boot.near_port import near_port
 from harness.boot.plan import RefusedBoot, plan_boots
 from harness.boot.run import Stay, run_boot
-from harness.boot.site import open_site
 from harness.catalogue import find_files, load_files, parse_set, select_variants
-from harness.cli.options import Only, Results, SetValues
+from harness.cli.options import HostName, Only, Results, SetValues
 from harness.clock import Deadline, monotonic_s
 from harness.errors import HostError, Unsupported
 from harness.guest.identity import identity_descriptors
@@ -28,10 +30,13 @@ from harness.scenario.model import Platform
 
 __all__ = ["shell"]
 
+_ANSWER_S = 5.0
+
 
 def shell(
     scenario: Annotated[Path, typer.Argument(metavar="SCENARIO", help="The scenario file.")],
     platform: Annotated[Platform | None, typer.Option("--platform", help="Boot on this grade.")] = None,
+    host: HostName = "local",
     set_values: SetValues = None,
     only: Only = None,
     results: Results = Path("results"),
@@ -44,24 +49,25 @@ def shell(
     variant = select_variants(scenarios, only or [])[0]
 
     async def stay() -> None:
-        site = await open_site(os.environ)
-        (plan,) = await plan_boots([variant], site, platform)
-        if isinstance(plan, RefusedBoot):
-            raise Unsupported(plan.reason)
-        run = create_run(results, describe_run(sys.argv))
-        folder = run.new_boot_folder()
-        name = f"svsm-harness-{os.getpid()}"
+        async with open_host_site(host, os.environ, results, *demanded_image([variant])) as site:
+            (plan,) = await plan_boots([variant], site, platform)
+            if isinstance(plan, RefusedBoot):
+                raise Unsupported(plan.reason)
+            run = create_run(results, describe_run(sys.argv))
+            site.keep_log(run.folder)
+            folder = run.new_boot_folder()
+            name = f"svsm-harness-{os.getpid()}"
 
-        async def hold(context: BootContext, load: Load, gone: asyncio.Task[str]) -> None:
-            with ExitStack() as stack:
-                ways = await _ways_in(context, load, name, stack)
-                print("\n".join([f"{variant.full_id} on {plan.platform}, {_state(context)}", *ways]), flush=True)
-                async with serve_console(context.machine.console, f"{name}-console"):
-                    print(f"the guest ended: {await asyncio.shield(gone)}")
+            async def hold(context: BootContext, load: Load, gone: asyncio.Task[str]) -> None:
+                async with AsyncExitStack() as stack:
+                    ways = await _ways_in(context, load, name, stack)
+                    print("\n".join([f"{variant.full_id} on {plan.platform}, {_state(context)}", *ways]), flush=True)
+                    async with serve_console(context.machine.console, f"{name}-console"):
+                        print(f"the guest ended: {await asyncio.shield(gone)}")
 
-        record = await run_boot(plan, site, folder, _phases(), Stay(second_monitor(name), hold))
-        run.write_record(folder, record)
-        print(f"results: {folder}")
+            record = await run_boot(plan, site, folder, _phases(), Stay(SECOND_MONITOR, hold))
+            run.write_record(folder, record)
+            print(f"results: {folder}")
 
     try:
         asyncio.run(stay())
@@ -89,10 +95,11 @@ def _state(context: BootContext) -> str:
     return f"ready after {context.ready_s:.1f} s"
 
 
-async def _ways_in(context: BootContext, load: Load, name: str, stack: ExitStack) -> list[str]:
+async def _ways_in(context: BootContext, load: Load, name: str, stack: AsyncExitStack) -> list[str]:
     ways = []
     if load.secrets is not None and context.shell is not None:
-        port = await context.machine.forwarded_port(Deadline.after(5.0))
+        forwarded = await context.machine.forwarded_port(Deadline.after(_ANSWER_S))
+        port = await stack.enter_async_context(near_port(context.host, forwarded))
         key, known_hosts = stack.enter_context(identity_descriptors(load.secrets, port))
         mine = f"/proc/{os.getpid()}/fd"
         ways.append(
@@ -100,7 +107,7 @@ async def _ways_in(context: BootContext, load: Load, name: str, stack: ExitStack
         )
     ways += [
         f"  console   socat -,raw,echo=0,escape=0x1d ABSTRACT-CONNECT:{name}-console     (Ctrl-] leaves)",
-        f'  QMP       socat READLINE ABSTRACT-CONNECT:{name}-qmp     (first: {{"execute": "qmp_capabilities"}})',
+        await monitor_way(context, stack),
         f"  logs      {context.folder}",
         "Ctrl-C ends the guest.",
     ]

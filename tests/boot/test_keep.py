@@ -15,10 +15,11 @@ import pytest
 
 from harness.boot import keep
 from harness.boot.context import BootContext
-from harness.boot.keep import keeping, second_monitor
+from harness.boot.keep import SECOND_MONITOR, keeping
 from harness.boot.load import Load
 from harness.boot.vitals import Observer
 from harness.clock import Deadline
+from harness.host.local import LocalHost
 from harness.qemu.command import QemuCommand, Stream, Wiring
 from harness.qemu.machine import VirtualMachine, launch
 
@@ -40,7 +41,7 @@ def _kept(
 
     def build(wiring: Wiring) -> QemuCommand:
         options: list[tuple[str, ...]] = [("-machine", "q35,accel=tcg"), ("-nodefaults",), ("-display", "none")]
-        options += [("-m", "16M"), ("-S",), *second_monitor(f"test-keep-{os.getpid()}")]
+        options += [("-m", "16M"), ("-S",), *SECOND_MONITOR]
         if wiring.monitor is not None:
             options += [("-chardev", wiring.monitor.replace(",", ",id=qmp,", 1)), ("-mon", "chardev=qmp,mode=control")]
         return QemuCommand(QEMU, tuple(options))
@@ -51,6 +52,7 @@ def _kept(
             context: Any = SimpleNamespace(
                 machine=machine,
                 folder=folder,
+                host=LocalHost(),
                 observer=Observer(machine, encrypted, kvm=False),
                 image=None,
                 release="",
@@ -86,7 +88,8 @@ def test_every_way_in_is_named(tmp_path: Path) -> None:
     said = _kept(tmp_path)
     assert "is frozen" in said and "Ctrl-C ends it" in said
     assert "gdb -ex 'target remote 127.0.0.1:" in said
-    assert "ABSTRACT-CONNECT:svsm-harness-" in said and "-console" in said and "-qmp" in said
+    assert "ABSTRACT-CONNECT:svsm-harness-" in said and "-console" in said
+    assert "socat READLINE TCP:127.0.0.1:" in said
     assert f"crash vmlinux {tmp_path / 'memory.dump'}" in said
     assert (tmp_path / "memory.dump").stat().st_size > 1000
 

@@ -4,12 +4,13 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 __all__ = ["Bench", "Done", "read_boots"]
 
@@ -33,6 +34,15 @@ def read_boots(run: Path) -> list[dict[str, Any]]:
     """Return the whole lines of ``boots.jsonl``; none if there is no such file yet."""
     path = run / "boots.jsonl"
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+class Started(subprocess.Popen[str]):
+    """Be a command under way; one that a failed test leaves behind is killed, and not waited for."""
+
+    def __exit__(self, kind: type[BaseException] | None, *more: Any) -> None:
+        if kind is not None:
+            self.kill()
+        super().__exit__(kind, *more)
 
 
 @dataclass
@@ -60,10 +70,10 @@ class Bench:
         """Return the folder of the last run, whether it ended or not."""
         return max(path for path in self.results.iterdir() if path.is_dir() and not path.is_symlink())
 
-    def start(self, *words: str | Path) -> subprocess.Popen[str]:
+    def start(self, *words: str | Path) -> Started:
         program = Path(sys.executable).with_name("svsm-harness")
         environment = {**os.environ, "TMPDIR": str(self.temporary), "SVSM_TEST_MARK": self.mark, **self.environment}
-        return subprocess.Popen(
+        return Started(
             [str(program), *map(str, words)],
             cwd=self.folder,
             env=environment,
@@ -76,6 +86,21 @@ class Bench:
     def command(self, *words: str | Path, limit_s: float = 120) -> Done:
         with self.start(*words) as process:
             return self.finish(process, limit_s)
+
+    def until_said(self, process: subprocess.Popen[str], last: str, stream: IO[str] | None, limit_s: float = 90) -> str:
+        """Return what was said on the stream up to the line with ``last`` in it; killed when that does not come."""
+        assert stream is not None
+        said = ""
+        impatience = threading.Timer(limit_s, process.kill)
+        impatience.start()
+        try:
+            while last not in said:
+                line = stream.readline()
+                assert line, f"{last!r} never came: {said}"
+                said += line
+        finally:
+            impatience.cancel()
+        return said
 
     def finish(self, process: subprocess.Popen[str], limit_s: float = 60) -> Done:
         try:

@@ -8,9 +8,12 @@ import os
 import re
 import signal
 import socket
+from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
+from ssh_server import serve
 
 from harness.boot.plan import RefusedBoot
 from harness.boot.run import PlannedBoot
@@ -33,16 +36,12 @@ def test_only_boots_that_are_made_can_be_kept() -> None:
     first, second = asyncio.run(with_keep(plans(), keep=True))
     assert first is refused
     assert isinstance(second, PlannedBoot) and second.stay is not None
-    # Each boot has sockets of its own.
-    assert second.stay().options != second.stay().options
     assert list(asyncio.run(with_keep(plans(), keep=False))) == [refused, planned]
     assert keep_stay(False) is None
 
 
-def _ask(name: str, *commands: str) -> list[Any]:
-    with socket.socket(socket.AF_UNIX) as monitor:
-        monitor.settimeout(5)
-        monitor.connect(f"\0{name}")
+def ask(port: int, *commands: str) -> list[Any]:
+    with socket.create_connection(("127.0.0.1", port), 10) as monitor:
         lines = monitor.makefile("rw")
         answers = [json.loads(lines.readline())]
         for command in ("qmp_capabilities", *commands):
@@ -53,27 +52,34 @@ def _ask(name: str, *commands: str) -> list[Any]:
 
 
 @pytest.mark.qemu
-def test_a_guest_that_hangs_is_kept_until_ctrl_c(bench: Bench) -> None:
-    with bench.start(*bench.boot("payload.yaml", *HANG, "--keep", "--format", "json")) as process:
-        assert process.stderr is not None
-        said = ""
-        while "Ctrl-C ends" not in said:
-            line = process.stderr.readline()
-            assert line, said
-            said += line
-        name = re.search(r"ABSTRACT-CONNECT:(\S+-qmp)", said)
+@pytest.mark.parametrize("host", ["local", "loopback"])
+def test_a_guest_that_hangs_is_kept_until_ctrl_c(bench: Bench, tmp_path: Path, host: str) -> None:
+    with ExitStack() as stack:
+        if host != "local":
+            server = stack.enter_context(serve(tmp_path / "server"))
+            (bench.folder / "hosts.yaml").write_text(server.inventory)
+            bench.environment = {"SVSM_HARNESS_HOSTS": str(bench.folder / "hosts.yaml")}
+        process = stack.enter_context(
+            bench.start(*bench.boot("payload.yaml", *HANG, "--keep", "--format", "json", "--host", host))
+        )
+        said = bench.until_said(process, "Ctrl-C ends", process.stderr)
+        name = re.search(r"READLINE TCP:127\.0\.0\.1:(\d+)", said)
         port = re.search(r"target remote 127\.0\.0\.1:(\d+)", said)
         assert name is not None and port is not None
-        assert _ask(name[1], "query-status")[-1]["return"]["status"] == "paused"
+        assert ask(int(name[1]), "query-status")[-1]["return"]["status"] == "paused"
         with socket.create_connection(("127.0.0.1", int(port[1])), timeout=5) as gdb:
             gdb.sendall(b"+$?#3f")
-            assert b"T" in gdb.recv(64)  # stopped by a signal: GDB remote protocol, "Stop Reply Packets"
+            assert gdb.recv(1) == b"+"
+            assert gdb.recv(2) == b"$T"  # stopped by a signal: GDB remote protocol, "Stop Reply Packets"
+        dump = re.search(r"  memory +\w+ vmlinux (\S+)", said)
+        assert dump is not None and Path(dump[1]).stat().st_size > 1000
         os.kill(process.pid, signal.SIGINT)
         done = bench.finish(process)
     (line,) = done.json["boots"]
     assert (done.status, line["status"], line["outcome"]["kind"]) == (1, "FAIL", "hang")
     assert line["outcome"]["hang"]["kind"] == "halted"
-    assert (bench.run / "boots/0001/memory.dump").stat().st_size > 1000
+    # What is on another machine is gone with the run, as it was said.
+    assert Path(dump[1]).exists() is (host == "local") is ("gone after Ctrl-C" not in said)
     bench.until_alone()
 
 
@@ -99,16 +105,11 @@ def test_a_guest_that_only_a_check_fails_is_kept(bench: Bench) -> None:
     assert (good.status, good.json["boots"][0]["status"]) == (0, "PASS")
     assert "frozen" not in good.err
     with bench.start(*words) as process:
-        assert process.stderr is not None
-        said = ""
-        while "Ctrl-C ends" not in said:
-            line = process.stderr.readline()
-            assert line, said
-            said += line
+        said = bench.until_said(process, "Ctrl-C ends", process.stderr)
         assert re.search(r"the guest failed \(guest: .*\) and is frozen", said), said
-        name = re.search(r"ABSTRACT-CONNECT:(\S+-qmp)", said)
+        name = re.search(r"READLINE TCP:127\.0\.0\.1:(\d+)", said)
         assert name is not None
-        assert _ask(name[1], "query-status")[-1]["return"]["status"] == "paused"
+        assert ask(int(name[1]), "query-status")[-1]["return"]["status"] == "paused"
         os.kill(process.pid, signal.SIGINT)
         done = bench.finish(process)
     (line,) = done.json["boots"]
