@@ -10,10 +10,12 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from harness.boot.kvm_probe import probe_kvm
 from harness.boot.load import Load, prepare_load
+from harness.boot.ready import until_gone
 from harness.boot.site import Site, site_of
 from harness.boot.start import start_machine
 from harness.clock import Deadline
@@ -51,6 +53,7 @@ _OPEN_S = 60.0
 _READY_LINE = next(milestone.pattern for milestone in MILESTONES if milestone.name == "ready")
 # The init script lets SSH lead to the guests of this one.
 _PARAMETERS = "svsm.role=host"
+_PANIC = "Kernel panic"
 
 
 @asynccontextmanager
@@ -86,12 +89,36 @@ async def open_virtual_site(
         stack.callback(bulk.close)
         login = await _await_login(running, load.secrets, deadline)
         opening = Deadline.after(_OPEN_S)
-        host = await stack.enter_async_context(open_ssh_host(HostKind.VIRTUAL, HostKind.VIRTUAL, login, opening, bulk))
+        last_words = partial(_last_words, running)
+        way = open_ssh_host(HostKind.VIRTUAL, HostKind.VIRTUAL, login, opening, bulk, last_words)
+        host = await stack.enter_async_context(way)
+        await stack.enter_async_context(_falling_with(running))
         try:
             site = await site_of(host, QEMU_PATH, here.environment, None, opening)
         except HostLost as lost:
             raise HostError(str(lost)) from lost
         yield replace(site, patience=1.0 if accel is Accel.KVM else _PATIENCE)
+
+
+# A host that has stopped says nothing to whoever waits for it; a QEMU that has gone does.
+@asynccontextmanager
+async def _falling_with(machine: VirtualMachine) -> AsyncIterator[None]:
+    async def fall() -> None:
+        await until_gone(machine, ends_qemu=False)
+        await machine.process.kill()
+
+    falling = asyncio.create_task(fall())
+    try:
+        yield
+    finally:
+        falling.cancel()
+        await asyncio.gather(falling, return_exceptions=True)
+
+
+def _last_words(machine: VirtualMachine) -> str:
+    said = machine.console.tail(20_000).decode(errors="replace").strip().splitlines()
+    found = next((line for line in said if _PANIC in line), said[-1] if said else "")
+    return f"its console ends with {found.strip()[:200]!r}"
 
 
 async def _load(here: Site, accel: Accel, kernel: str | None, modules: str | None) -> Load:

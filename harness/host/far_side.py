@@ -71,13 +71,13 @@ def kill_script(session: int) -> str:
 def watch_script() -> str:
     """Return the script that makes the run's folder, prints its path, and takes all away once its input ends.
 
-    Every line of input is a sign of life.
+    Every line of input is a sign of life, and is answered by one.
     """
     return f"""umask 077
 d=$(mktemp -d "${{TMPDIR:-/tmp}}/svsm-harness.XXXXXXXXXX") && mkdir "$d/jobs" || exit 1
 printf '%s\\n' "$d"
 command -v timeout >/dev/null || timeout() {{ shift; "$@"; }}
-while [ -n "$(timeout {_SILENCE_S} head -n 1)" ]; do :; done
+while [ -n "$(timeout {_SILENCE_S} head -n 1)" ]; do echo; done
 # Scripts that heard the end of their own input have something to undo.
 n=0
 while [ -n "$(ls "$d/jobs")" ] && [ $n -lt 30 ]; do sleep 0.1; n=$((n + 1)); done

@@ -21,6 +21,7 @@ from harness.errors import HostError
 from harness.host.bulk_port import BulkPort
 from harness.host.facts import ask_facts
 from harness.host.far_side import fed_script, kill_script, live_script, watch_script
+from harness.host.heartbeat import show_life
 from harness.host.login import Line, Login
 from harness.host.protocol import Dialled, Finished, HostFacts, HostKind, HostLost
 from harness.host.remote_process import RemoteProcess
@@ -41,7 +42,6 @@ _WINDOW_BYTES = 1 << 30
 # of 320 with 8 at a time). The command did not run then, so it may be tried again.
 _OPENINGS = 5
 _LOGIN_S = 30.0
-_SIGN_OF_LIFE_S = 20.0
 # The far side waits 3 s for scripts that clean up, and removes what it was given.
 _END_S = 10.0
 _EXPLAIN_S = 5.0
@@ -49,13 +49,20 @@ _EXPLAIN_S = 5.0
 
 @asynccontextmanager
 async def open_ssh_host(
-    name: str, kind: HostKind, login: Login, deadline: Deadline, bulk: BulkPort | None = None
+    name: str,
+    kind: HostKind,
+    login: Login,
+    deadline: Deadline,
+    bulk: BulkPort | None = None,
+    last_words: Callable[[], str] = lambda: "",
 ) -> AsyncIterator[SshHost]:
     """Yield the host that ``login`` leads to; nothing of ours is left on it afterwards. ``bulk`` carries its files.
 
+    ``last_words`` says what is known of a host that is gone; empty: nothing.
+
     :raise HostError: if it cannot be reached, if its key is not the known one, if it is no Linux.
     """
-    host = SshHost(name, kind, login, bulk)
+    host = SshHost(name, kind, login, bulk, last_words)
     try:
         async with deadline.limit():
             await host.connect(deadline)
@@ -99,9 +106,12 @@ class _Session:
 class SshHost:
     """Run scripts on a machine behind SSH; made by :func:`open_ssh_host`."""
 
-    def __init__(self, name: str, kind: HostKind, login: Login, bulk: BulkPort | None = None) -> None:
-        """Take how records call it, how it came about, what opens a connection, and what is faster for files."""
+    def __init__(
+        self, name: str, kind: HostKind, login: Login, bulk: BulkPort | None, last_words: Callable[[], str]
+    ) -> None:
+        """Take its name in records, how it came about, what connects, what is faster for files, and its epitaph."""
         self._bulk = bulk
+        self._last_words = last_words
         self._name = name
         self._kind = kind
         self._login = login
@@ -186,7 +196,8 @@ class SshHost:
             async with (deadline := Deadline.after(_EXPLAIN_S)).limit():
                 await self._live_session(deadline)
         except (HostError, HostLost, TimeoutError) as error:
-            return f"{lost}; it cannot be reached again: {str(error) or 'no answer'}"
+            words = self._last_words()
+            return f"{lost}; it cannot be reached again: {words or str(error) or 'no answer'}"
         if self.facts.boot_id != before.boot_id:
             return f"{lost}; the host was rebooted under us"
         return f"{lost}; the host itself runs on, only the connection broke"
@@ -231,7 +242,7 @@ class SshHost:
         session.folder = said.decode(errors="replace").strip()
         if not session.folder.startswith("/"):
             raise HostError(f"host {self._name} gave no folder, but {said[:200]!r}")
-        session.living = asyncio.create_task(_show_life(process))
+        session.living = asyncio.create_task(show_life(process, lambda: _break(session)))
 
     async def _end(self, session: _Session) -> None:
         if session.living is not None:
@@ -361,15 +372,10 @@ class _Bound:
             yield process
 
 
-async def _show_life(process: SshProcess) -> None:
-    # Ends when the watch does, which is when the connection is lost or somebody has killed it.
-    with suppress(HostLost):
-        while True:
-            await process.send(b"alive\n")
-            with suppress(TimeoutError):
-                async with Deadline.after(_SIGN_OF_LIFE_S).limit():
-                    if await process.receive() is None:
-                        return
+# What runs on the connections of a host that has fallen silent then hears that they broke.
+async def _break(session: _Session) -> None:
+    for pooled in session.lines:
+        await asyncio.to_thread(pooled.line.close)
 
 
 def _close_late(task: asyncio.Task[Line]) -> None:

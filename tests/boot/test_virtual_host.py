@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from harness.boot.hosts import open_host_site
 from harness.boot.site import Site
 from harness.clock import Deadline
 from harness.errors import InputError
-from harness.host.protocol import HostKind
+from harness.host.protocol import HostKind, HostLost
 
 pytestmark = pytest.mark.qemu
 
@@ -59,6 +60,20 @@ def test_it_is_a_host_like_any_other_and_takes_files_fast(site: Site, tmp_path: 
 
     asyncio.run(scenario())
     assert list(tmp_path.iterdir()) == []
+
+
+def test_one_that_panics_is_lost_at_once_and_says_why(tmp_path: Path) -> None:
+    async def scenario() -> str:
+        async with open_host_site("virtual", os.environ, tmp_path) as there:
+            waiting = asyncio.create_task(there.host.run("echo; sleep 1000", Deadline.after(300)))
+            with suppress(HostLost):
+                await there.host.run("echo c >/proc/sysrq-trigger", Deadline.after(300))
+            with pytest.raises(HostLost) as lost:
+                async with asyncio.timeout(100):
+                    await waiting
+            return await there.host.explain(lost.value)
+
+    assert "Kernel panic - not syncing: sysrq triggered crash" in asyncio.run(scenario())
 
 
 def test_a_kernel_that_is_none_is_refused(site: Site, tmp_path: Path) -> None:

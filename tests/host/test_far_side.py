@@ -65,6 +65,7 @@ def test_the_watch_kills_what_runs_and_takes_the_folder_away(shell: list[str], t
         assert Path(folder).stat().st_mode & 0o777 == 0o700
         watch.stdin.write(encode_input(b"alive\n"))
         watch.stdin.flush()
+        assert watch.stdout.readline() == b"\n"
         with subprocess.Popen([*shell, "-c", live_script("echo; exec sleep 54322", folder)], **pipes) as stubborn:
             assert stubborn.stdout is not None
             stubborn.stdout.readline()
