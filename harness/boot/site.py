@@ -31,7 +31,8 @@ __all__ = ["Site", "open_site", "site_of"]
 class Site:
     """Be what boots need: the host that they run on, and this machine's cache.
 
-    ``slots`` is how many boots the host's inventory entry allows at a time; None: one for each of its CPUs.
+    ``slots`` is how many boots the host's inventory entry allows at a time, which nobody exceeds; None: one for each of
+    its CPUs, or what is asked for.
     ``surveys`` keeps what the host was found to trace. ``log`` is the folder that a virtual host's console is written
     to; None: the host keeps its own. ``patience`` is how many times a scenario's timeout a boot has here.
     """
@@ -53,10 +54,10 @@ class Site:
             names = (run / f"host{number}" for number in ("", *range(2, 10_000)))
             self.log.rename(next(name for name in names if not name.exists()))
 
-    @property
-    def parallel(self) -> int:
-        """Return how many boots at a time the host is good for."""
-        return self.slots or self.host.facts.cpus
+    def at_once(self, wanted: int) -> int:
+        """Return how many boots may run at a time where ``wanted`` are asked for; 0 leaves it to the host."""
+        most = self.slots or self.host.facts.cpus
+        return most if not wanted else min(wanted, self.slots or wanted)
 
     async def image(self, guest: Guest) -> GuestImage:
         """Build, or take from the cache, the image that the scenario's guest section describes.

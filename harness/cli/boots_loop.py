@@ -87,7 +87,7 @@ def carry_out(
         async with AsyncExitStack() as stack:
             site = await stack.enter_async_context(open_host_site(options.host, os.environ, options.results))
             ongoing = await begin(site)
-            outlook = _outlook(ongoing, options.parallel or boots_at_once(ongoing.plan, site))
+            outlook = _outlook(ongoing, site.at_once(options.parallel or boots_at_once(ongoing.plan, site)))
             stack.enter_context(alone(ongoing.run))
             site.keep_log(ongoing.run.folder)
             begun.append(ongoing)

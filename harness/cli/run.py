@@ -118,7 +118,7 @@ def run_planned(
                     board.finished(line)
 
                 observer = Observer(board.progress, finished)
-                await run_campaign(plans, site, runs[0], parallel or site.parallel, observer)
+                await run_campaign(plans, site, runs[0], site.at_once(parallel), observer)
 
     begin_s = monotonic_s()
     error: HostError | KeyboardInterrupt | None = None

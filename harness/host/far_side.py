@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import shlex
 
-__all__ = ["END", "encode_input", "fed_script", "kill_script", "live_script", "watch_script"]
+__all__ = ["END", "called", "encode_input", "fed_script", "kill_script", "live_script", "watch_script"]
 
 #: The line that ends a script's input.
 END = b".\n"
@@ -84,3 +84,11 @@ while [ -n "$(ls "$d/jobs")" ] && [ $n -lt 30 ]; do sleep 0.1; n=$((n + 1)); don
 for j in "$d"/jobs/*; do kill -KILL "-${{j##*/}}" || kill -KILL "${{j##*/}}"; done 2>/dev/null
 rm -rf "$d"
 """
+
+
+def called(script: str) -> str:
+    """Return what an error calls a script: its first line, which names no secret; a comment there is its name."""
+    line = script.strip().splitlines()[0] if script.strip() else "nothing"
+    if line.startswith("# "):
+        return f"running {line[2:]}"
+    return f"running {shlex.quote(line if len(line) <= 60 else line[:57] + '...')}"

@@ -20,7 +20,7 @@ from harness.clock import Deadline
 from harness.errors import HostError
 from harness.host.bulk_port import BulkPort
 from harness.host.facts import ask_facts
-from harness.host.far_side import fed_script, kill_script, live_script, watch_script
+from harness.host.far_side import called, fed_script, kill_script, live_script, watch_script
 from harness.host.heartbeat import show_life
 from harness.host.login import Line, Login
 from harness.host.protocol import Dialled, Finished, HostFacts, HostKind, HostLost
@@ -162,7 +162,7 @@ class SshHost:
     async def open(self, script: str) -> AsyncIterator[SshProcess]:
         """Start a script; see :class:`~harness.host.protocol.Host`."""
         session = await self._live_session(Deadline.after(_LOGIN_S))
-        async with self._start(session, live_script(script, session.folder), _called(script), live=True) as process:
+        async with self._start(session, live_script(script, session.folder), called(script), live=True) as process:
             yield process
 
     async def put(self, content: bytes | Path, deadline: Deadline) -> str:
@@ -224,6 +224,10 @@ class SshHost:
         task = asyncio.create_task(asyncio.to_thread(self._login, deadline))
         try:
             return await asyncio.shield(task)
+        except HostError as error:
+            if not self.reached:
+                raise
+            raise HostLost(self._name, "connecting to it again", error) from error
         except asyncio.CancelledError:
             # The thread cannot be stopped; what it still opens is closed.
             task.add_done_callback(_close_late)
@@ -261,7 +265,7 @@ class SshHost:
         out, err = bytearray(), bytearray()
         async with (
             deadline.limit(),
-            self._start(session, command, _called(script), live=False) as process,
+            self._start(session, command, called(script), live=False) as process,
             process.fed(stdin),
         ):
             while (piece := await process.receive()) is not None:
@@ -368,7 +372,7 @@ class _Bound:
     @asynccontextmanager
     async def open(self, script: str) -> AsyncIterator[SshProcess]:
         command = live_script(script, self._session.folder)
-        async with self._host._start(self._session, command, _called(script), live=True) as process:
+        async with self._host._start(self._session, command, called(script), live=True) as process:
             yield process
 
 
@@ -388,12 +392,3 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise HostError(f"cannot read {path}: {error.strerror}") from error
-
-
-def _called(script: str) -> str:
-    # What an error calls a script: its first line, which names no secret, for those go by standard input. A comment
-    # there is its name.
-    line = script.strip().splitlines()[0] if script.strip() else "nothing"
-    if line.startswith("# "):
-        return f"running {line[2:]}"
-    return f"running {shlex.quote(line if len(line) <= 60 else line[:57] + '...')}"

@@ -45,7 +45,7 @@ class HostEntry(Model):
     slots: int | None = Field(
         default=None,
         ge=1,
-        description="How many boots at the same time. Left out: one for each CPU of the host.",
+        description="How many boots at the same time, at most. Left out: one for each CPU, or what -n says.",
     )
 
 

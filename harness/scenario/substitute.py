@@ -39,7 +39,7 @@ class Variables:
 
 
 def substitute(node: Node, variables: Variables, problems: list[Problem]) -> Node:
-    """Return ``node`` with every ``${NAME}`` and ``${NAME:-default}`` replaced, and ``$${`` turned into ``${``.
+    """Return ``node`` with every ``${NAME}`` and ``${NAME:-default}`` replaced, in keys too, and ``$${`` made ``${``.
 
     A scalar that is nothing but ``${NAME}`` becomes the variable's value with its type; inside a text the value is
     text. As in the shell, the default also stands in for an empty value. A name that nothing defines is appended to
@@ -60,7 +60,16 @@ class _Substitution:
             return self._scalar(node, active)
         if isinstance(node, ListNode):
             return ListNode(tuple(self.node(item, active) for item in node.items), node.mark)
-        return MappingNode(tuple((key, self.node(value, active)) for key, value in node.items), node.mark)
+        return self._mapping(node, active)
+
+    def _mapping(self, node: MappingNode, active: tuple[str, ...]) -> MappingNode:
+        items: dict[str, tuple[ScalarNode, Node]] = {}
+        for key, value in node.items:
+            named = self._scalar(key, active)
+            if named.text in items:
+                self._say(key.mark, f"{key.text} is {named.text}, a key that is there already")
+            items[named.text] = named, self.node(value, active)
+        return MappingNode(tuple(items.values()), node.mark)
 
     def _scalar(self, node: ScalarNode, active: tuple[str, ...]) -> ScalarNode:
         text = node.value

@@ -104,6 +104,17 @@ def test_a_connection_that_breaks_is_a_lost_host_and_leaves_nothing(server: Serv
     assert left_alone(server)
 
 
+def test_a_host_that_was_there_and_is_not_is_lost_and_no_mistake_of_anybody(server: Server, open_host: Open) -> None:
+    async def scenario() -> None:
+        async with open_host() as host:
+            server.kill()
+            for _ in range(2):
+                with pytest.raises(HostLost):
+                    await host.run("echo", soon())
+
+    asyncio.run(scenario())
+
+
 def test_a_rebooted_host_is_told_from_a_broken_connection(server: Server, open_host: Open) -> None:
     async def scenario() -> str:
         async with open_host() as host:

@@ -112,3 +112,12 @@ def test_the_place_of_use_is_kept() -> None:
     assert isinstance(node, MappingNode)
     item = node.items[0][1].items[1]  # type: ignore[union-attr]
     assert (item.mark.line, item.mark.column) == (3, 5)  # type: ignore[union-attr]
+
+
+def test_keys_are_replaced_too() -> None:
+    value, problems = replaced("at_least: {'${hlt}': 10, '$${x}': 1}", given={"hlt": "HLT"})
+    assert value == {"at_least": {"HLT": 10, "${x}": 1}} and problems == []
+    value, problems = replaced("a: {hlt: 1, '${hlt}': 10}", given={"hlt": "hlt"})
+    assert problems == ["s.yaml:1:13: ${hlt} is hlt, a key that is there already"]
+    _, (problem,) = replaced("a: {'${no}': 10}")
+    assert "nothing defines ${no}" in problem
