@@ -47,11 +47,10 @@ _PATIENCE = 4.0
 # Emulated, CPUID leaf 0xD does not follow a nested guest's XCR0 (QEMU 7.2), and its kernel warns "XSAVE consistency
 # problem". A guest without XSAVE has no such leaf.
 _WITHOUT = ",-xsave"
-# Nested guests on an emulated host with a thread for each of its CPUs (QEMU 7.2): in 6 of 8 runs of eight small
-# guests, two at once, its memory was corrupted ("corrupted stack end detected inside scheduler", or a triple fault),
-# and in 1 of 3 with one at once. With one thread for all CPUs it was in none of 7; but one of those 3 with two at once
-# ended in an endless injection of one interrupt, and none of the 4 with one. It takes no longer: 32 s for a run of
-# eight guests, where the others took 34 s and 40 to 69 s.
+# QEMU 7.2 emulates nested guests unsoundly. With two at once, the host's memory was corrupted in 6 of 8 runs of eight
+# small guests ("corrupted stack end detected inside scheduler", or a triple fault); with one at once in 1 of 3. One
+# thread for all of the host's CPUs (-accel tcg,thread=single) corrupts nothing, and hangs every Linux guest that has
+# two vCPUs (3 of 3, where a thread each passed 3 of 3).
 _AT_ONCE_EMULATED = 1
 # Measured: ready after 10 s on two idle cores under emulation.
 _READY_S = 120.0
@@ -83,10 +82,7 @@ async def open_virtual_site(
 
     def compose(described: Machine, loaded: Loaded, wiring: Wiring) -> QemuCommand:
         capabilities = here.capabilities
-        emulated = accel is Accel.TCG
-        return build_command(
-            capabilities.binary, capabilities.version, accel, described, loaded, wiring, one_thread=emulated
-        )
+        return build_command(capabilities.binary, capabilities.version, accel, described, loaded, wiring)
 
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(here.memory.reserve(_MEMORY_BYTES))

@@ -141,12 +141,8 @@ def build_command(
     wiring: Wiring,
     payload: Payload | None = None,
     launch: Launch | None = None,
-    *,
-    one_thread: bool = False,
 ) -> QemuCommand:
     """Build the command line of one boot; ``launch`` is not None for an SNP guest or an SVSM.
-
-    ``one_thread`` emulates all vCPUs by one thread, in turn; only with TCG.
 
     :raise InputError: if the machine has no place for something that the scenario asks for.
     """
@@ -155,13 +151,11 @@ def build_command(
         ("-nodefaults",),
         ("-no-user-config",),
         ("-display", "none"),
-        ("-machine", ",".join(_machine_words(machine, accel, launch, one_thread=one_thread))),
+        ("-machine", ",".join(_machine_words(machine, accel, launch))),
         ("-cpu", machine.cpu or (default_cpu(accel, version) if launch is None else launch_cpu(launch))),
         ("-smp", str(machine.vcpus)),
         ("-m", f"size={size(machine.memory)}"),
     ]
-    if one_thread:
-        options.append(("-accel", f"{accel},thread=single"))
     if launch is not None:
         options += launch_options(launch, machine)
     if machine.type != "microvm":
@@ -206,9 +200,8 @@ def build_command(
     return QemuCommand(binary, tuple(options))
 
 
-def _machine_words(machine: Machine, accel: Accel, launch: Launch | None, *, one_thread: bool) -> list[str]:
-    # QEMU takes the accelerator from one place only, and -accel alone has options for it.
-    words = [machine.type] if one_thread else [machine.type, f"accel={accel}"]
+def _machine_words(machine: Machine, accel: Accel, launch: Launch | None) -> list[str]:
+    words = [machine.type, f"accel={accel}"]
     if launch is not None:
         words += launch_machine_words(launch)
         if machine.irqchip is None and launch.device_plane is not None:
