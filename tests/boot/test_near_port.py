@@ -27,7 +27,11 @@ class Far:
     async def connect(self, deadline: Deadline) -> socket.socket:
         made = socket.socket()
         made.setblocking(False)
-        await asyncio.get_running_loop().sock_connect(made, ("127.0.0.1", self.port))
+        try:
+            await asyncio.get_running_loop().sock_connect(made, ("127.0.0.1", self.port))
+        except OSError:
+            made.close()
+            raise
         return made
 
 
