@@ -134,7 +134,7 @@ def test_a_flood_ends_by_its_time_in_bounded_memory_and_every_byte_is_accounted_
         done = bench.finish(process)
     (line,) = done.json["boots"]
     assert done.status == 1 and line["outcome"]["kind"] == "hang"
-    assert line["duration_s"] < 8
+    assert line["duration_s"] < 2 * 8  # its time, and not when the flood has ended
     record = json.loads((bench.run / "boots/0001/boot.json").read_text())
     size = (bench.run / "boots/0001/console.log").stat().st_size
     assert record["received_bytes"]["console"] == size > 50_000 and record["losses"] == []
