@@ -114,7 +114,6 @@ class IrqFold:
         # Deliveries of a thread whose vCPU is not known yet.
         self._unplaced: dict[int, list[Record]] = {}
         self._spurious_eois = 0
-        self._ioapic_in_kernel = False
         self._marks: list[Record] = []
         self._notes: dict[str, int] = {}
 
@@ -164,7 +163,6 @@ class IrqFold:
         for waiting in self._unplaced.values():
             self._note("an injection by a thread that is no known vCPU", len(waiting))
         self._guess.finish()
-        raises = self._without_scans()
         deliveries = list(self._deliveries)
         for position, (vmpl, basis) in self._guess.found.items():
             deliveries[position] = deliveries[position]._replace(vmpl=vmpl, basis=basis)
@@ -172,7 +170,7 @@ class IrqFold:
         notes = tuple(text if count == 1 else f"{text} ({count} times)" for text, count in self._notes.items())
         return IrqFacts(
             flavour=self._rules.flavour,
-            raises=raises,
+            raises=tuple(self._raises),
             accepts=tuple(self._accepts),
             deliveries=tuple(deliveries),
             spurious_eois=self._spurious_eois,
@@ -180,20 +178,6 @@ class IrqFold:
             notes=notes + (problems if windows is None else ()),
             vmpl_reason=self._guess.reason if unknown else "",
         )
-
-    # With a split irqchip a vCPU's thread reads the routes that QEMU set for the IOAPIC, and kvm_set_msi_irq() below
-    # kvm_scan_ioapic_routes() (arch/x86/kvm/irq_comm.c) prints each as if it were raised.
-    def _without_scans(self) -> tuple[Raise, ...]:
-        if self._ioapic_in_kernel:
-            return tuple(self._raises)
-        kept = tuple(r for r in self._raises if r.accepted_by or r.source is not IrqSource.MSI or r.by_vcpu is None)
-        if scanned := len(self._raises) - len(kept):
-            self._note(
-                "an MSI that a vCPU's thread printed and no APIC accepted, which is not counted as raised: "
-                "with a split irqchip KVM prints the same when it only reads the IOAPIC's routes",
-                scanned,
-            )
-        return kept
 
     def _note(self, text: str, count: int = 1) -> None:
         self._notes[text] = self._notes.get(text, 0) + count
@@ -257,7 +241,6 @@ class IrqFold:
 
     def _raise_gsi(self, record: Record, fields: IoapicSetIrq, thread: _Thread) -> None:
         accepted, thread.before_ioapic = thread.before_ioapic, []
-        self._ioapic_in_kernel = True
         # The falling edge is printed as well (ioapic_set_irq() in arch/x86/kvm/ioapic.c), and raises nothing.
         if not thread.gsi_high and not accepted:
             return

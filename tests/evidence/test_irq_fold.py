@@ -99,20 +99,6 @@ def test_each_fault_shows_in_its_own_number(events: list[Event], number: str) ->
     assert wrong == {number} and not found.holds
 
 
-def test_with_a_split_irqchip_a_vcpu_that_reads_the_routes_raises_nothing() -> None:
-    def read(vector: int, on: int) -> Event:
-        return on, *msi(vector)[1:]
-
-    real = [msi(49), accept(QEMU, 0, 49), inject(0, 49), entry(0, 2)]
-    facts = fold([*START, read(49, 1), read(50, 1), entry(1, 2), *real])
-    assert facts.conservation().holds and facts.conservation().raised == 1
-    (note,) = facts.notes
-    assert "split irqchip" in note and "(2 times)" in note
-    # What was accepted was raised, whoever printed it; and KVM's own IOAPIC is not read that way.
-    assert fold([*START, read(49, 1), accept(1, 0, 49), inject(0, 49), entry(0, 2)]).conservation().raised == 1
-    assert fold([*START, *keyboard(), read(49, 1), entry(1, 2)]).conservation().lost == 1
-
-
 def test_a_vector_that_comes_again_without_a_raise_is_seen() -> None:
     again = [accept(0, 0, 49), inject(0, 49), entry(0, 2), eoi(0, 49)]
     facts = fold([*START, *keyboard(), *again])
