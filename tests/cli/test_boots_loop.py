@@ -31,7 +31,7 @@ def _carry_out(monkeypatch: pytest.MonkeyPatch, ongoing: subject.Ongoing, ends_w
 
     @asynccontextmanager
     async def look(*_: object) -> AsyncIterator[Any]:
-        yield SimpleNamespace(keep_log=lambda run: said.append(run.name))
+        yield SimpleNamespace(keep_log=lambda run: said.append(run.name), at_once=lambda wanted: wanted)
 
     async def begin(site: object) -> subject.Ongoing:
         if isinstance(ends_with, InputError):
