@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from harness.boot.hosts import open_host_site
+from harness.boot.kvm_probe import probe_kvm
 from harness.boot.site import Site
 from harness.clock import Deadline
 from harness.errors import InputError
@@ -57,6 +58,9 @@ def test_it_is_a_host_like_any_other_and_takes_files_fast(site: Site, tmp_path: 
             assert said.stdout.split()[0].decode() == hashlib.sha256(content).hexdigest()
             tracing = await there.host.run("ls /sys/kernel/tracing/events/kvm/kvm_exit/format", Deadline.after(30))
             assert tracing.status == 0
+            if not (await probe_kvm(site)).usable:  # its CPUs are emulated, and the first one is unsound for guests
+                allowed = await there.host.run("grep ^Cpus_allowed_list /proc/self/status", Deadline.after(30))
+                assert allowed.stdout.split()[1] == b"1-2"
 
     asyncio.run(scenario())
     assert list(tmp_path.iterdir()) == []
