@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -37,14 +38,33 @@ def test_the_linter_of_units_can_complain(tmp_path: Path) -> None:
 def test_github_has_nothing_against_its_workflow() -> None:
     if shutil.which("actionlint"):
         _lint("actionlint", _CI / "github-nightly.yaml")
-    _lint("check-jsonschema", "--builtin-schema", "vendor.github-workflows", _CI / "github-nightly.yaml")
+    done = _check(_CI / "github-nightly.yaml", "vendor.github-workflows")
+    assert done.returncode == 0, done.stdout
 
 
 def test_gitlab_has_nothing_against_its_job() -> None:
-    _lint(
-        "check-jsonschema", "--builtin-schema", "vendor.gitlab-ci", "--data-transform", "gitlab-ci",
-        _CI / "gitlab-nightly.yaml",
-    )  # fmt: skip
+    done = _check(_CI / "gitlab-nightly.yaml", "vendor.gitlab-ci", "--data-transform", "gitlab-ci")
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "schema", "word", "other"),
+    [
+        ("github-nightly.yaml", "vendor.github-workflows", "runs-on:", "runs-at:"),
+        ("gitlab-nightly.yaml", "vendor.gitlab-ci", "script:", "scripts:"),
+    ],
+)
+def test_the_linter_of_definitions_can_complain(tmp_path: Path, name: str, schema: str, word: str, other: str) -> None:
+    text = (_CI / name).read_text()
+    assert word in text
+    (tmp_path / name).write_text(text.replace(word, other))
+    assert _check(tmp_path / name, schema).returncode == 1
+
+
+# A module of this environment, whose programs need not be on the path.
+def _check(path: Path, schema: str, *words: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", schema, *words, str(path)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
 def test_each_runs_the_one_script_and_nothing_else() -> None:
