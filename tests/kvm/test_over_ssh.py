@@ -39,7 +39,7 @@ async def machine_with_kvm(folder: Path) -> AsyncIterator[None]:
         await there.host.run(let_in, Deadline.after(60))
         journal = next(folder.glob(".host-*/**/qmp.jsonl")).read_text()
         port = int(re.search(r"HOST_FORWARD\]\s+\d+\s+127\.0\.0\.1 (\d+)", journal)[1])  # type: ignore[index]
-        known = await asyncio.to_thread(type_, "ssh-keyscan", "-p", str(port), "127.0.0.1")
+        known = await asyncio.to_thread(type_, "ssh-keyscan", "-T", "60", "-t", "ed25519", "-p", str(port), "127.0.0.1")
         (folder / "known_hosts").write_text(known)
         (folder / "hosts.yaml").write_text(
             f"hosts:\n  lab:\n    address: 127.0.0.1\n    port: {port}\n    key: {folder}/key\n"
