@@ -105,7 +105,11 @@ def notes(comparisons: Sequence[Comparison]) -> list[str]:
     for arm in arms.values():
         if arm.lost:
             said.append(f"{arm.lost} boots of {arm.label} told nothing, and count neither as good nor as bad")
-    if any(time.paired is None for found in comparisons for time in found.times):
+    times = [time for found in comparisons for time in found.times]
+    unpaired = sorted({time.name for time in times if time.paired is None})
+    if unpaired and any(time.paired is not None for time in times):
+        said.append(f"{', '.join(unpaired)}: described, not tested, since no two neighbouring boots both got that far")
+    elif unpaired:
         said.append(
             "times are described, not tested: these boots were not made side by side, and a machine that changed in "
             "between would look the same; `svsm-harness compare --scenario` boots settings interleaved"

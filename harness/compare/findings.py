@@ -67,8 +67,8 @@ class KindFound:
 class TimeFound:
     """Hold one time of start-up, in seconds: the medians, how B compares, and the pairs that this rests on.
 
-    ``paired`` None: no boots were made beside each other, so that the times can be described, not tested; ``corrected``
-    is None there, and where the pairs are too few.
+    ``paired`` None: no two boots that got so far were made beside each other, so that the times can be described, not
+    tested; ``corrected`` is None there, and where the pairs are too few.
     """
 
     name: str
