@@ -119,13 +119,16 @@ def rank_of(grade: str) -> int:
 
 
 def group_runs(runs: Sequence[RecordedRun]) -> tuple[Group, ...]:
-    """Add up all boots of the runs; what went wrong first, then the best grade, then by scenario."""
+    """Add up all boots of the runs.
+
+    What went wrong comes first and what could not run at all last; then the best grade, then by scenario.
+    """
     found: dict[tuple[str, str], list[tuple[RecordedRun, BootLine]]] = {}
     for run in runs:
         for line in run.lines:
             found.setdefault((line.identity.scenario, line.identity.platform), []).append((run, line))
     groups = [_group(scenario, grade, members) for (scenario, grade), members in found.items()]
-    weight = list(Status)
+    weight = [*(status for status in Status if status is not Status.UNSUPPORTED), Status.UNSUPPORTED]
     return tuple(sorted(groups, key=lambda group: (weight.index(group.verdict), -rank_of(group.grade), group.scenario)))
 
 

@@ -22,10 +22,12 @@ def test_what_went_wrong_comes_first(tmp_path: Path) -> None:
         boot_line(P, scenario="a", grade="kvm"),
         boot_line(F, scenario="b"),
         boot_line(P, scenario="b", variant="[v=1]"),
+        boot_line(U, scenario="0", grade="svsm"),
     ]
     night = gather([read_run(make_run(tmp_path, lines))], None)
     assert night.status is F
-    assert [(section.group.scenario, section.group.verdict) for section in night.sections] == [("b", F), ("a", P)]
+    found = [(section.group.scenario, section.group.verdict) for section in night.sections]
+    assert found == [("b", F), ("a", P), ("0", U)]  # nobody reads past what this machine cannot run
     section = night.sections[0]
     assert [(row.variant, row.status, row.bad) for row in section.variants] == [("b", F, 1), ("b[v=1]", P, 0)]
     assert section.failures[0].example is not None
