@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -57,8 +57,12 @@ def test_real_kvm_events_are_counted_and_routed_on_a_machine_reached_by_ssh(tmp_
                 sys.executable, "-m", "harness.cli", *map(str, words), "--results", str(tmp_path / "results"),
                 stdout=subprocess.PIPE, env=environment,
             )  # fmt: skip
-            async with asyncio.timeout(400):
-                return (await made.communicate())[0].decode()
+            try:
+                async with asyncio.timeout(400):
+                    return (await made.communicate())[0].decode()
+            finally:
+                with suppress(ProcessLookupError):
+                    made.kill()
 
     answer = json.loads(asyncio.run(scenario()))
     assert [boot["status"] for boot in answer["boots"]] == ["PASS"] * 4, answer
