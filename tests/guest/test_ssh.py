@@ -20,6 +20,8 @@ def ours() -> set[str]:
         thread.name
         for thread in threading.enumerate()
         if not thread.name.startswith(("server-", "asyncio_", "MainThread", "execnet"))
+        # paramiko's timer: cancelled, its thread ends as soon as it runs again.
+        and not (isinstance(thread, threading.Timer) and thread.finished.is_set())
     }
 
 
