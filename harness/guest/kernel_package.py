@@ -1,4 +1,4 @@
-"""Fetch the distribution's cloud kernel with its package client, without root, into the cache.
+"""Fetch a kernel of the distribution with its package client, without root, into the cache.
 
 Only the download needs the network, and only the first time: a fetched kernel stays until its folder is deleted, so
 that two runs on one machine boot the same one.
@@ -17,11 +17,19 @@ from filelock import FileLock
 
 from harness.errors import HostError
 
-__all__ = ["concrete_packages", "fetch_cloud_kernel", "unpack_packages"]
+__all__ = [
+    "concrete_packages",
+    "fetch_cloud_kernel",
+    "fetch_kernel",
+    "index_modules",
+    "modules_below",
+    "unpack_packages",
+]
 
 # The meta package of each distribution. Debian's cloud kernel has all that the guest needs and half the size; Ubuntu's
 # modules are a package of their own, which the image depends on.
 _META_PACKAGES = {"debian": "linux-image-cloud-amd64", "ubuntu": "linux-image-virtual"}
+_VERSIONED = re.compile(r"linux-image(-unsigned)?-\d\S*")
 _INSTALL_HINTS = {
     "fedora": "dnf install kernel-core",
     "rhel": "dnf install kernel-core",
@@ -45,14 +53,23 @@ def fetch_cloud_kernel(cache_dir: Path, os_release: str) -> tuple[Path, Path, st
             "no readable kernel in /boot or /lib/modules, and on this distribution none can be fetched without root: "
             f"{hint}, or set guest.kernel and guest.modules"
         )
-    meta = _META_PACKAGES[family]
-    folder = cache_dir / "kernels" / meta
+    return fetch_kernel(cache_dir, _META_PACKAGES[family])
+
+
+def fetch_kernel(cache_dir: Path, package: str) -> tuple[Path, Path, str]:
+    """Return (image, modules folder, origin) of a cached kernel, after fetching it when there is none.
+
+    ``package`` is a meta package, such as ``linux-image-amd64``, or a version: ``linux-image-6.1.0-50-cloud-amd64``.
+
+    :raise HostError: as :func:`fetch_cloud_kernel`.
+    """
+    folder = cache_dir / "kernels" / package
     if not folder.is_dir():
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder.with_suffix(".lock")):
+        with FileLock(folder.parent / f"{package}.lock"):
             if not folder.is_dir():
-                _fetch(meta, folder)
-    return _located(folder, meta)
+                _fetch(package, folder)
+    return _located(folder, package)
 
 
 def concrete_packages(depends: str) -> tuple[str, ...]:
@@ -71,9 +88,17 @@ def unpack_packages(packages: Sequence[Path], folder: Path) -> None:
     """
     for package in packages:
         _run(["dpkg-deb", "-x", str(package), str(folder)], "the downloaded package is damaged, or the disk is full")
-    modules_dir = _modules_dir(folder)
+    modules_dir = modules_below(folder)
     if modules_dir is None:
         raise HostError(f"{', '.join(package.name for package in packages)} holds no kernel modules")
+    index_modules(modules_dir)
+
+
+def index_modules(modules_dir: Path) -> None:
+    """Write ``modules.dep`` and the like of a tree of modules, ``…/lib/modules/RELEASE``.
+
+    :raise HostError: when a tool is missing or fails.
+    """
     # kmod's depmod where there is one. busybox's reads .ko, .ko.gz and .ko.xz; the guest needs busybox anyway.
     # By its path: an ordinary user's PATH need not name the folders that it is in (Debian).
     found = shutil.which("depmod", path="/usr/sbin:/sbin:/usr/bin:/bin")
@@ -88,14 +113,17 @@ def unpack_packages(packages: Sequence[Path], folder: Path) -> None:
 
 # A folder appears complete or not at all: it is filled under another name and renamed, under the caller's lock.
 def _fetch(meta: str, folder: Path) -> None:
-    packages = concrete_packages(_run(["apt-cache", "depends", meta], "run `apt-get update` as root, then try again"))
+    depends = _run(["apt-cache", "depends", meta], "run `apt-get update` as root, then try again")
+    # A version may depend on its modules (Ubuntu); a meta package is nothing but what it depends on.
+    packages = (meta,) if _VERSIONED.fullmatch(meta) else concrete_packages(depends)
     if not packages:
         raise HostError(f"the package lists know no kernel behind {meta}; run `apt-get update` as root, then try again")
     more = [concrete_packages(_run(["apt-cache", "depends", name], "run `apt-get update`")) for name in packages]
     wanted = dict.fromkeys([*packages, *(name for names in more for name in names)])
-    for abandoned in folder.parent.glob(".fetch-*"):
+    unfinished = f".fetch-{meta}--"
+    for abandoned in folder.parent.glob(f"{unfinished}*"):
         shutil.rmtree(abandoned, ignore_errors=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".fetch-") as scratch:
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=unfinished) as scratch:
         downloads, root = Path(scratch) / "packages", Path(scratch) / "root"
         downloads.mkdir()
         root.mkdir()
@@ -110,13 +138,14 @@ def _fetch(meta: str, folder: Path) -> None:
 
 def _located(folder: Path, meta: str) -> tuple[Path, Path, str]:
     images = sorted(folder.glob("boot/vmlinuz-*"))
-    modules_dir = _modules_dir(folder)
+    modules_dir = modules_below(folder)
     if not images or modules_dir is None:
         raise HostError(f"the cached kernel is incomplete; delete {folder} and try again")
     return images[0], modules_dir, f"fetched package {meta}"
 
 
-def _modules_dir(folder: Path) -> Path | None:
+def modules_below(folder: Path) -> Path | None:
+    """Return the folder with the modules of an unpacked package; None: it has none."""
     return next((found for place in ("lib/modules", "usr/lib/modules") for found in folder.glob(f"{place}/*")), None)
 
 

@@ -23,7 +23,7 @@ from harness.guest.kernel import ELF_MAGIC, GuestKernel
 from harness.guest.modules import decompress
 from harness.host.cache import keep_whole
 
-__all__ = ["has_pvh_entry", "unpack_bzimage", "unpacked_kernel"]
+__all__ = ["elf_notes", "has_pvh_entry", "parse_notes", "unpack_bzimage", "unpacked_kernel"]
 
 # Linux Documentation/arch/x86/boot.rst: setup_sects, payload_offset and payload_length (protocol 2.08).
 _SETUP_SECTS_AT, _VERSION_AT, _PAYLOAD_AT = 0x1F1, 0x206, 0x248
@@ -90,7 +90,7 @@ def unpack_bzimage(image: bytes) -> bytes:
 
 def has_pvh_entry(elf: bytes) -> bool:
     """Tell whether QEMU can start the ELF file: a note of Xen's names its 32-bit entry."""
-    return any(name == b"Xen\0" and kind == _PHYS32_ENTRY for name, kind in _notes(elf))
+    return any(name == b"Xen\0" and kind == _PHYS32_ENTRY for name, kind, _ in elf_notes(elf))
 
 
 def unpacked_kernel(kernel: GuestKernel, cache_dir: Path) -> GuestKernel:
@@ -123,17 +123,27 @@ def _require_pvh(elf: bytes) -> None:
         raise ValueError("it has no PVH entry, so QEMU cannot start it unpacked (CONFIG_PVH is off)")
 
 
-def _notes(elf: bytes) -> Iterator[tuple[bytes, int]]:
+def elf_notes(elf: bytes) -> Iterator[tuple[bytes, int, bytes]]:
+    """Yield the notes of an ELF file: owner with its zero byte, kind, value.
+
+    :raise struct.error: when its tables lead beyond its end.
+    """
     (table_at,) = struct.unpack_from("<Q", elf, 32)
     size_bytes, count = struct.unpack_from("<HH", elf, 54)
     for index in range(count):
         kind, _, offset, _, _, file_bytes, _, align = _PROGRAM_HEADER.unpack_from(elf, table_at + index * size_bytes)
-        if kind != _PT_NOTE:
-            continue
-        # Elf64_Nhdr; a segment with an alignment of 8 pads to it, all others to 4.
-        pad = 8 if align == 8 else 4
-        at, end = offset, offset + file_bytes
-        while at + 12 <= end:
-            name_bytes, value_bytes, note = struct.unpack_from("<III", elf, at)
-            yield elf[at + 12 : at + 12 + name_bytes], note
-            at += 12 + -(-name_bytes // pad) * pad + -(-value_bytes // pad) * pad
+        if kind == _PT_NOTE:
+            # Elf64_Nhdr; a segment with an alignment of 8 pads to it, all others to 4.
+            yield from parse_notes(elf[offset : offset + file_bytes], 8 if align == 8 else 4)
+
+
+def parse_notes(block: bytes, pad: int = 4) -> Iterator[tuple[bytes, int, bytes]]:
+    """Yield the notes of a segment, or of ``/sys/kernel/notes``; one that is cut short ends them."""
+    at = 0
+    while at + 12 <= len(block):
+        name_bytes, value_bytes, kind = struct.unpack_from("<III", block, at)
+        value_at = at + 12 + -(-name_bytes // pad) * pad
+        if value_at + value_bytes > len(block):
+            return
+        yield block[at + 12 : at + 12 + name_bytes], kind, block[value_at : value_at + value_bytes]
+        at = value_at + -(-value_bytes // pad) * pad

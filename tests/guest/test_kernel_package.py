@@ -14,7 +14,7 @@ import pytest
 
 from harness.errors import HostError
 from harness.guest import kernel_package
-from harness.guest.kernel_package import concrete_packages, fetch_cloud_kernel
+from harness.guest.kernel_package import concrete_packages, fetch_cloud_kernel, fetch_kernel
 
 DEBIAN = 'NAME="Debian GNU/Linux"\nID=debian\n'
 RELEASE = "6.1.0-9-cloud-amd64"
@@ -92,6 +92,15 @@ def test_a_package_becomes_a_kernel_with_indexed_modules(tmp_path: Path, package
         "linux-image-cloud-amd64",
         "linux-image-cloud-amd64.lock",
     ]
+
+
+@needs_dpkg
+@pytest.mark.parametrize("name", ["linux-image-rt-amd64", f"linux-image-{RELEASE}"])
+def test_another_kernel_is_fetched_by_its_name(tmp_path: Path, package: Path, client: Path, name: str) -> None:
+    script(client, "apt-get", f'[ "$5" = linux-image-{RELEASE} ] && cp {package} .')
+    image, modules, origin = fetch_kernel(tmp_path / "cache", name)
+    assert (image.read_bytes(), modules.name) == (b"kernel", RELEASE)
+    assert origin == f"fetched package {name}"
 
 
 @needs_dpkg
