@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from types import FrameType
 
-from harness.cli.exit_status import ExitStatus
+from harness.cli.exit_status import ExitStatus, for_bisect
 from harness.errors import HarnessError, HostError, InputError
 
 __all__ = ["main"]
@@ -16,7 +16,7 @@ __all__ = ["main"]
 
 def main() -> None:
     """Run the command that was typed, and turn an error into a sentence and the documented exit status."""
-    status = _status(_run)
+    status = _bisect_status() if "--bisect-exit" in sys.argv else _status(_run)
     # Everything is said and done; a Ctrl-C while Python shuts down would only add a traceback.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
@@ -35,6 +35,18 @@ def _run() -> int:
     from harness.cli.app import run_app
 
     return run_app()
+
+
+def _bisect_status() -> int:
+    # All of it, what Typer refuses included: git takes every status from 1 to 127 but 125 for a bad commit.
+    try:
+        return for_bisect(_status(_run))
+    except Exception:
+        # With a traceback, Python would end with 1.
+        import traceback
+
+        traceback.print_exc()
+        return for_bisect(ExitStatus.ERROR)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

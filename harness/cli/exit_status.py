@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-__all__ = ["BISECT_SKIP", "ExitStatus", "for_bisect"]
+__all__ = ["BISECT_ABORT", "BISECT_SKIP", "ExitStatus", "for_bisect"]
 
-# git-bisect(1): 125 skips a commit that cannot be tested; every other status from 1 to 127 is bad.
+# git-bisect(1): 125 skips a commit that cannot be tested; every other status from 1 to 127 is bad; 128 and above end
+# the bisection where it is.
 BISECT_SKIP = 125
+BISECT_ABORT = 128
 
 
 class ExitStatus(IntEnum):
@@ -22,6 +24,16 @@ class ExitStatus(IntEnum):
     INTERRUPTED = 130
 
 
-def for_bisect(status: ExitStatus) -> int:
-    """Map to what ``git bisect run`` understands: good, bad, or skip for all that says nothing about the commit."""
-    return {ExitStatus.PASSED: 0, ExitStatus.FAILED: 1}.get(status, BISECT_SKIP)
+def for_bisect(status: int) -> int:
+    """Map to what ``git bisect run`` understands: good, bad, skip the commit, or end the bisection.
+
+    A command line that is wrong is wrong for every commit, so that it ends the bisection, as Ctrl-C does; what else
+    says nothing about the commit skips it.
+    """
+    ends = {
+        ExitStatus.PASSED: 0,
+        ExitStatus.FAILED: 1,
+        ExitStatus.BAD_INPUT: BISECT_ABORT,
+        ExitStatus.INTERRUPTED: int(ExitStatus.INTERRUPTED),
+    }
+    return next((code for known, code in ends.items() if known == status), BISECT_SKIP)

@@ -20,14 +20,15 @@ from harness.boot.run import plan_command
 from harness.boot.site import Site
 from harness.campaign import Observer, Planned, run_campaign
 from harness.catalogue import find_files, load_files, parse_set, select_variants
-from harness.cli.exit_status import ExitStatus, for_bisect
+from harness.cli.bisect_exit import CommitQuestion, answer_commit
+from harness.cli.exit_status import ExitStatus
 from harness.cli.keep import Keep, with_keep
 from harness.cli.known import Known, find_known, said_of, statuses_of
 from harness.cli.live import watch
 from harness.cli.options import Format, HostName, Only, Paths, Results, SetValues, paths_or_default
 from harness.cli.summary import exit_status, print_json, print_summary
 from harness.clock import monotonic_s, utc_now
-from harness.errors import HarnessBug, HostError
+from harness.errors import HarnessBug, HostError, InputError
 from harness.known.apply import apply_known
 from harness.known.entries import KnownIssues
 from harness.qemu.command import Wiring, streams_of
@@ -58,8 +59,32 @@ def run(
     output: Format = "text",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the QEMU command lines and boot nothing.")] = False,
     bisect_exit: Annotated[
-        bool, typer.Option("--bisect-exit", help="Exit with 0, 1 or 125, as `git bisect run` wants it.")
+        bool,
+        typer.Option(
+            "--bisect-exit",
+            help="Answer `git bisect run`: exit with 0 good, 1 bad, 125 cannot tell, 128 and above to end it.",
+        ),
     ] = False,
+    boots: Annotated[
+        int | None,
+        typer.Option(
+            "--boots",
+            min=1,
+            metavar="N",
+            help="With --bisect-exit: boot each variant up to N times. The first failure is bad, N clean boots are "
+            "good; one that told nothing counts neither way and is made up for.  [default: 1]",
+            show_default=False,
+        ),
+    ] = None,
+    signature: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="TEXT",
+            help="With --bisect-exit: the failure, by a part of its signature; others then count neither way.  "
+            "[default: any that is no known issue]",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Boot every variant of the scenarios, judge each, and record everything under results/.
 
@@ -67,6 +92,13 @@ def run(
     expired, does. Exit status: 0 all passed, 1 a FAIL, 2 bad input, 3 nothing failed but something was INCONCLUSIVE, 4
     ERROR of the host or the harness, 5 nothing could run here, 130 interrupted.
     """
+    if not bisect_exit and (boots is not None or signature):
+        raise InputError(
+            "--boots and --signature belong to --bisect-exit; to boot often and see how often it fails: "
+            "svsm-harness stability SCENARIO --boots N"
+        )
+    if bisect_exit and dry_run:
+        raise InputError("--dry-run boots nothing, and so says nothing of a commit; leave out --bisect-exit")
     issues = find_known(known)
     files = find_files(paths_or_default(paths))
     scenarios = load_files(files, parse_set(set_values), os.environ)
@@ -78,8 +110,11 @@ def run(
     def plan(site: Site) -> Awaitable[Sequence[Planned]]:
         return with_keep(plan_boots(variants, site, platform), keep)
 
-    status = run_planned(plan, len(variants), parallel, results, output, host, *demanded_image(variants), issues=issues)
-    raise typer.Exit(for_bisect(status) if bisect_exit else status)
+    image = demanded_image(variants)
+    if bisect_exit:
+        question = CommitQuestion(boots or 1, signature or (), issues, parallel)
+        raise typer.Exit(answer_commit(question, plan, results, output, host, *image))
+    raise typer.Exit(run_planned(plan, len(variants), parallel, results, output, host, *image, issues=issues))
 
 
 def run_planned(

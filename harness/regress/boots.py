@@ -16,6 +16,7 @@ from harness.errors import InputError
 from harness.results.record import BootLine
 from harness.results.store import Run
 from harness.scenario.model import Platform
+from harness.stability.plan import seeded
 
 __all__ = ["Booter", "counts_as", "failure_signature"]
 
@@ -71,7 +72,7 @@ class Booter:
         return counts_as(line, self.signatures), failure_signature(line), line.folder, line.duration_s
 
     async def plan(self, values: Mapping[str, str], number: int) -> PlannedBoot:
-        """Return what boot ``number`` (from 1) boots; a payload's seed differs from boot to boot.
+        """Return what boot ``number`` (from 1) boots; seeds differ from boot to boot.
 
         :raise InputError: as :meth:`boot`; also if this machine cannot run it.
         """
@@ -83,8 +84,4 @@ class Booter:
         (planned,) = await plan_boots(variants, self.site, self.platform)
         if isinstance(planned, RefusedBoot):
             raise InputError(f"{planned.identity.variant} cannot run here: {planned.reason}")
-        payload = planned.setting.payload
-        if payload is not None:
-            seeded = payload.model_copy(update={"seed": payload.seed + number - 1})
-            planned = replace(planned, setting=replace(planned.setting, payload=seeded))
-        return replace(planned, turn=number)
+        return replace(planned, setting=seeded(planned.setting, number), turn=number)

@@ -31,6 +31,7 @@ __all__ = [
     "place_of_turn",
     "read_plan",
     "require_same_parts",
+    "seeded",
     "with_plan",
     "write_goal",
 ]
@@ -154,7 +155,7 @@ def boot_of_turn(plan: CampaignPlan, turn: int) -> PlannedBoot:
     :raise ScenarioError: if another version of the harness wrote the plan.
     """
     entry = plan.entries[place_of_turn(plan, turn).entry]
-    setting = _seeded(load_setting(entry.setting, checks=all_checks()), turn)
+    setting = seeded(load_setting(entry.setting, checks=all_checks()), turn)
     variant = Variant(
         scenario=entry.scenario,
         about=entry.about,
@@ -168,7 +169,8 @@ def boot_of_turn(plan: CampaignPlan, turn: int) -> PlannedBoot:
     return PlannedBoot(variant, entry.platform, setting, entry.accel, turn)
 
 
-def _seeded(setting: Setting, turn: int) -> Setting:
+def seeded(setting: Setting, turn: int) -> Setting:
+    """Return the setting with the seeds that boot ``turn`` (from 1) has: each goes up by one with every turn."""
     perturb, payload = setting.perturb, setting.payload
     if perturb is not None:
         setting = replace(setting, perturb=perturb.model_copy(update={"seed": perturb.seed + turn - 1}))

@@ -31,4 +31,6 @@ def test_the_worst_that_is_known_decides(statuses: list[Status], code: int) -> N
 
 @pytest.mark.parametrize("code", list(ExitStatus))
 def test_only_a_pass_and_a_fail_say_something_about_a_commit(code: ExitStatus) -> None:
-    assert for_bisect(code) == {ExitStatus.PASSED: 0, ExitStatus.FAILED: 1}.get(code, 125)
+    # What is wrong for every commit, and Ctrl-C, end the bisection: git-bisect(1) does so from 128 on.
+    special = {ExitStatus.PASSED: 0, ExitStatus.FAILED: 1, ExitStatus.BAD_INPUT: 128, ExitStatus.INTERRUPTED: 130}
+    assert for_bisect(code) == special.get(code, 125)
