@@ -92,7 +92,8 @@ def test_a_real_kernel_counts_exactly_in_the_step_and_no_stranger() -> None:
 
 
 def test_a_buffer_that_is_too_small_says_so() -> None:
-    real_tracefs()
+    tracefs = real_tracefs()
+    before = instances(tracefs)
 
     # The reader is stopped for a while, as on a host that is too busy to read.
     async def starve() -> TraceEnd:
@@ -100,7 +101,8 @@ def test_a_buffer_that_is_too_small_says_so() -> None:
         survey = await surveyed(host, "task")
         with forker() as shell:
             async with record_trace(host, survey, [NEWTASK], [shell.pid], 8 << 10, lambda _: None, deadline()) as live:
-                reader = _reader_of(tracefs=survey.tracefs or "")
+                (instance,) = [name for name in instances(tracefs) if name not in before]
+                reader = _reader_of(tracefs / "instances" / instance)
                 os.kill(reader, signal.SIGSTOP)
                 try:
                     for _ in range(20):
@@ -113,19 +115,12 @@ def test_a_buffer_that_is_too_small_says_so() -> None:
     assert sum(buffer.lost for buffer in end.buffers) > 0
 
 
-def _reader_of(tracefs: str) -> int:
-    end = deadline()
-    while not end.expired:  # the script answers before its reader has become dd
-        for entry in Path("/proc").iterdir():
-            if entry.name.isdigit():
-                try:
-                    words = (entry / "cmdline").read_bytes().split(b"\0")
-                    where = str((entry / "cwd").readlink())
-                except OSError:
-                    continue
-                if words[:2] == [b"dd", b"if=trace_pipe"] and where.startswith(f"{tracefs}/instances/svsm-harness-"):
-                    return int(entry.name)
-    raise AssertionError("nobody reads the trace")
+def _reader_of(instance: Path) -> int:
+    # Of the children of the shell that holds the instance, which is named after it, the one that works there.
+    holder = instance.name.split("-")[2]
+    children = Path("/proc", holder, "task", holder, "children").read_text().split()
+    (reader,) = [child for child in children if Path("/proc", child, "cwd").readlink() == instance]
+    return int(reader)
 
 
 HARNESS = """
