@@ -10,6 +10,7 @@ from pathlib import Path
 from harness.errors import InputError
 from harness.regress.build import Builder, BuildFailed
 from harness.regress.git_range import Commit
+from harness.regress.kernel_value import HOST_KEYS, host_of, split_kernel
 
 __all__ = [
     "CannotTest",
@@ -41,13 +42,15 @@ class Place:
 class Span:
     """Be positions 0 (good end) to N (bad end); ``candidates[i]`` names what comes in at position ``i`` + 1.
 
-    ``prepare`` may take long (a build) and raises :class:`CannotTest`.
+    ``prepare`` may take long (a build) and raises :class:`CannotTest`. ``hosts`` tells which kernel a position needs on
+    the host: between equal ones it need not be rebooted; empty: it never is.
     """
 
     what: str
     labels: tuple[str, ...]
     candidates: tuple[str, ...]
     prepare: Callable[[int], Place]
+    hosts: tuple[str, ...] = ()
 
 
 def list_span(variable: str, values: Sequence[str]) -> Span:
@@ -62,13 +65,17 @@ def list_span(variable: str, values: Sequence[str]) -> Span:
         value = values[position]
         if "/" not in value:
             return Place({variable: value}, None, 0.0)
-        path = Path(value)
+        named, modules = split_kernel(value) if variable.endswith(".kernel") else (value, None)
+        path = Path(named)
         if not path.is_file():
-            raise CannotTest(f"there is no file {value}")
+            raise CannotTest(f"there is no file {named}")
         with path.open("rb") as file:
-            return Place({variable: value}, hashlib.file_digest(file, "sha256").hexdigest(), 0.0)
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        # The same image with other modules is another kernel.
+        return Place({variable: value}, f"{digest} with {modules}" if modules else digest, 0.0)
 
-    return Span(f"values of {variable}", tuple(values), tuple(values[1:]), prepare)
+    hosts = tuple(values) if variable in HOST_KEYS else ()
+    return Span(f"values of {variable}", tuple(values), tuple(values[1:]), prepare, hosts)
 
 
 def tree_span(commits: Sequence[Commit], builder: Builder, variable: str) -> Span:
@@ -82,7 +89,8 @@ def tree_span(commits: Sequence[Commit], builder: Builder, variable: str) -> Spa
         return Place({variable: str(built.path)}, built.digest, built.took_s)
 
     labels = tuple(commit.label for commit in commits)
-    return Span("commits", labels, labels[1:], prepare)
+    hosts = tuple(commit.tree for commit in commits) if variable in HOST_KEYS else ()
+    return Span("commits", labels, labels[1:], prepare, hosts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,4 +157,8 @@ def setting_span(good: Mapping[str, str], needed: Sequence[Difference], pool: Se
 
     begin = "with " + ", ".join(one.label for one in needed) if needed else "the good setting"
     labels = tuple(difference.label for difference in pool)
-    return Span("differences of settings", (begin, *labels), labels, prepare)
+    all_values = [prepare(position).values for position in range(len(pool) + 1)]
+    hosts = tuple(host_of(values) for values in all_values)
+    if len(set(hosts)) == 1:
+        hosts = ()
+    return Span("differences of settings", (begin, *labels), labels, prepare, hosts)

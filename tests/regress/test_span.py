@@ -52,3 +52,20 @@ def test_a_position_has_what_is_needed_and_the_first_of_the_rest() -> None:
         {"a": "1", "b": "0", "c": "1"},
         {"a": "1", "b": "1", "c": "1"},
     ]
+
+
+def test_only_positions_with_another_host_kernel_need_a_reboot(tmp_path: Path) -> None:
+    assert list_span("guest.kernel", ["a", "b"]).hosts == ()
+    assert list_span("host.kernel", ["a", "b"]).hosts == ("a", "b")
+    good, bad = {"host.kernel": "a", "x": "0"}, {"host.kernel": "b", "x": "1"}
+    kernel, other = differences(good, bad)
+    assert setting_span(good, [], [other]).hosts == ()
+    hosts = setting_span(good, [], [other, kernel]).hosts
+    assert hosts[0] == hosts[1] != hosts[2]
+
+
+def test_one_image_with_other_modules_is_another_kernel(tmp_path: Path) -> None:
+    for name in ("k", "m1", "m2"):
+        (tmp_path / name).write_text("")
+    span = list_span("host.kernel", [f"{tmp_path}/k:{tmp_path}/m1", f"{tmp_path}/k:{tmp_path}/m2"])
+    assert span.prepare(0).digest != span.prepare(1).digest
