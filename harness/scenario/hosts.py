@@ -10,16 +10,50 @@ from pydantic import Field
 from harness.errors import Problem, ScenarioError
 from harness.scenario.base import Model
 from harness.scenario.nodes import MappingNode, describe
+from harness.scenario.quantities import DurationS
 from harness.scenario.source import read_source
 from harness.scenario.suggest import did_you_mean, listed
 from harness.scenario.validate import validate
 
-__all__ = ["BUILT_IN", "HostEntry", "parse_hosts"]
+__all__ = ["BUILT_IN", "HostEntry", "KernelCommands", "parse_hosts"]
 
 #: Names that every inventory has without saying so.
 BUILT_IN = ("local", "virtual")
 
 _HostName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=60)]
+
+
+class KernelCommands(Model):
+    """Say how a kernel is put on a machine and booted once; `bisect` over host kernels needs it.
+
+    What runs there gets RELEASE (of the kernel), IMAGE (its bzImage) and MODULES (a .tar.gz with lib/modules/RELEASE)
+    in its environment, the last two as paths there. They are empty for a kernel that is installed there already, and
+    MODULES is for one that needs none.
+    """
+
+    install: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Shell command, run there: put IMAGE and MODULES where the boot loader finds them. Left out: only "
+        "kernels that are installed there already can be booted.",
+    )
+    once: str = Field(
+        min_length=1,
+        description="Shell command, run there: boot RELEASE at the next start only, so that a kernel that does not "
+        "come up is followed by the usual one.",
+        examples=['grub-reboot "Advanced options for Debian GNU/Linux>Debian GNU/Linux, with Linux $RELEASE"'],
+    )
+    reboot: str = Field(
+        default="systemctl reboot", min_length=1, description="Shell command, run there: reboot through the firmware."
+    )
+    power_cycle: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Shell command, run HERE with HOST and ADDRESS, when the machine does not come back: switch its "
+        "power off and on. Left out: a person has to.",
+        examples=["ipmitool -I lanplus -H bmc-$HOST -U lab -f ~/.ipmi-password chassis power cycle"],
+    )
+    up_within: DurationS = Field(default=600.0, description="How long a reboot may take until SSH answers again.")
 
 
 class HostEntry(Model):
@@ -46,6 +80,9 @@ class HostEntry(Model):
         default=None,
         ge=1,
         description="How many boots at the same time, at most. Left out: one for each CPU, or what -n says.",
+    )
+    kernel: KernelCommands | None = Field(
+        default=None, description="How a kernel is put there. Left out: bisections over host kernels are refused."
     )
 
 

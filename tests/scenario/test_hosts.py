@@ -12,6 +12,18 @@ def test_an_entry_has_defaults_that_fit_a_lab() -> None:
     assert (entry.qemu, entry.jump, entry.slots) == ("qemu-system-x86_64", (), None)
 
 
+def test_a_kernel_section_has_defaults_that_are_safe() -> None:
+    text = "hosts:\n  a: {address: a.lab, kernel: {once: grub-reboot $RELEASE, up_within: 5m}}\n"
+    kernel = parse_hosts(text, "hosts.yaml")["a"].kernel
+    assert kernel is not None
+    assert (kernel.install, kernel.reboot, kernel.power_cycle, kernel.up_within) == (
+        None,
+        "systemctl reboot",
+        None,
+        300,
+    )
+
+
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
@@ -23,6 +35,10 @@ def test_an_entry_has_defaults_that_fit_a_lab() -> None:
         ("hosts:\n  a: {address: x, jump: [a]}\n", "there is no other host 'a'"),
         ("hosts:\n  a: {address: x, port: 0}\n", "2:25: "),
         ("hosts:\n  a: {address: x, password: y}\n", "2:19: "),
+        ("hosts:\n  a:\n    address: x\n    kernel: {reboot: r}\n", "4:13: hosts.a.kernel needs the key 'once'"),
+        ("hosts:\n  a:\n    address: x\n    kernel:\n      once: o\n      powercycle: p\n", "6:7: "),
+        ("hosts:\n  a:\n    address: x\n    kernel: {once: o, up_within: 5}\n", "4:34: "),
+        ("hosts:\n  a:\n    address: x\n    kernel: grub-reboot\n", "4:13: "),
     ],
 )
 def test_what_is_wrong_has_its_place(text: str, problem: str) -> None:
