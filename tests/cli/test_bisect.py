@@ -102,20 +102,3 @@ def test_what_is_missing_is_said(bench: Bench, words: tuple[str | Path, ...], sa
     done = bench.command(*words)
     assert done.status == 2
     assert said in done.err
-
-
-CPU = Path(__file__).parents[1] / "regress" / "cpu_flags.yaml"
-
-
-@pytest.mark.qemu
-@pytest.mark.slow
-def test_the_cpu_flag_that_this_qemu_emulates_wrongly_is_found_or_there_is_none(bench: Bench) -> None:
-    good = "machine.cpu=max,-avx,-avx2,-cx16,-rdrand,-rdseed,-smap,-umip,-erms"
-    words = ("bisect", CPU, "--good-set", good, "--bad-set", "machine.cpu=max", "--min-rate", "10%", "-n", "2")
-    done = bench.command(*words, "--platform", "tcg", limit_s=580)
-    if done.status == 0:
-        # QEMU 7.2: some 30% of the boots fail on a CPU with cmpxchg16b.
-        assert "machine.cpu: without -cx16" in done.out.splitlines()[-2]
-    else:
-        assert done.status == 1
-        assert "no difference" in done.out

@@ -1,0 +1,71 @@
+"""Search a set of CPU flags with real boots: where a flag matters for certain, and where nobody knows beforehand."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from harness.regress.journal import Ended, Journal, Stage, known_of
+from harness.stats.bisect import AnswerKind
+
+from .command import Bench
+
+pytestmark = pytest.mark.qemu
+FOLDER = Path(__file__).parents[1] / "regress"
+
+
+@pytest.mark.parametrize(
+    ("kind", "culprits"),
+    [
+        ("ONE", ["machine.cpu: with -rdrand"]),
+        pytest.param("PAIR", ["machine.cpu: with -smap", "machine.cpu: with -rdrand"], marks=pytest.mark.slow),
+    ],
+)
+def test_the_flags_that_a_payload_needs_are_named_among_many(bench: Bench, kind: str, culprits: list[str]) -> None:
+    image = bench.folder / "flags.elf"
+    subprocess.run(["gcc", "-m32", "-c", f"-D{kind}", FOLDER / "flags_payload.S", "-o", f"{image}.o"], check=True)
+    subprocess.run(
+        ["ld", "-m", "elf_i386", "-Ttext", "0x100000", "-e", "_start", f"{image}.o", "-o", image], check=True
+    )
+    bad = "machine.cpu=max,-avx,-erms,-rdrand,-bmi1,-umip,-smap,-adx,-fma"
+    done = bench.command(
+        "bisect", FOLDER / "flags_payload.yaml", "--set", f"IMAGE={image}", "--good-set", "machine.cpu=max",
+        "--bad-set", bad, "--signature", "check: console", "--min-rate", "20%", "-n", "2",
+    )  # fmt: skip
+    assert done.status == 0, done
+    assert sorted(done.out.splitlines()[-2].split("; ")) == sorted(culprits)
+    assert ("of 8 differences this alone makes the failure" in done.out) == (len(culprits) == 1)
+    replayed = bench.command("bisect", "--replay", "latest")
+    assert replayed.status == 0, replayed
+
+
+@pytest.mark.slow
+def test_the_cpu_flag_that_this_qemu_emulates_wrongly_is_found_or_there_is_none(bench: Bench) -> None:
+    """Nobody tells it that QEMU before 10.0 breaks cmpxchg16b on some machines, in up to 30% of the boots."""
+    flags = ("avx", "avx2", "cx16", "rdrand", "rdseed", "smap", "umip", "erms")
+    good = "machine.cpu=max," + ",".join(f"-{flag}" for flag in flags)
+    done = bench.command(
+        "bisect", FOLDER / "cpu_flags.yaml", "--good-set", good, "--bad-set", "machine.cpu=max", "--platform", "tcg",
+        "--min-rate", "25%", "-n", "2", "--format", "json", limit_s=580,
+    )  # fmt: skip
+    document = done.json
+    outcome = (done.status, document["answer"])
+    assert outcome in ((0, AnswerKind.FOUND), (1, AnswerKind.ABSENT)), done
+    entries = list(Journal(bench.run / "journal.jsonl").entries())
+    begun = next(entry for entry in entries if isinstance(entry, Stage))
+    known, end = known_of(entries, 0), len(flags)
+    if document["answer"] == AnswerKind.FOUND:
+        named = document["title"].split("; ")
+        assert set(named) <= {f"machine.cpu: without -{flag}" for flag in flags}
+        assert begun.labels.index(named[0]) in {entry.first for entry in entries if isinstance(entry, Ended)}
+        assert known.at(end).bad > known.at(0).bad
+    else:
+        # 11 boots without a failure: its rate is below 25%, with 95% confidence.
+        assert known.at(end).bad == 0 and known.at(end).good >= 11
+        assert document["sentences"][0].startswith("no difference: the bad end failed in 0 of ")
+    replayed = bench.command("bisect", "--replay", "latest", "--format", "json")
+    assert replayed.status == done.status, replayed
+    assert json.loads(replayed.out)["exit_status"] == done.status
