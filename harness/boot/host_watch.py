@@ -28,7 +28,6 @@ from harness.qemu.monitor import MonitorLost, QmpRefused
 from harness.results.files import write_whole
 from harness.results.load import host_json, kvm_samples_json
 from harness.scenario.setting import Setting
-from harness.scenario.trace import DEFAULT_BUFFER_BYTES
 from harness.tracing.host_log import LogMark, mark_log, read_log
 from harness.tracing.survey import KVM, HostSurvey, Surveys
 from harness.tracing.tracefs import LiveTrace, TraceEnd, TraceLost, record_trace
@@ -42,6 +41,9 @@ _BEGIN_S = 20.0
 _MARK_S = 5.0
 # When the guest is gone: to read the rest of the buffer. A nested host formats some 20 000 lines a second.
 _END_S = 60.0
+# For each CPU of the host, and for all of them together where there are few: those have less time to read while the
+# guest runs, and a nested boot of Linux fits into it.
+_BUFFER_BYTES, _BUFFERS_BYTES = 8 << 20, 64 << 20
 # More than harness.evidence.trace analyses.
 _LONGEST_TRACE_BYTES = 1 << 30
 
@@ -188,7 +190,9 @@ class HostWatch:
 
     @property
     def _buffer_bytes(self) -> int:
-        return self.setting.trace.buffer if self.setting.trace is not None else DEFAULT_BUFFER_BYTES
+        asked = self.setting.trace.buffer if self.setting.trace is not None else None
+        cpus = self.survey.cpus if self.survey is not None else 1
+        return asked or max(_BUFFER_BYTES, _BUFFERS_BYTES // max(1, cpus))
 
     def _take(self, piece: bytes) -> None:
         # Never raises: the answers behind it on the same channel must be heard.

@@ -9,12 +9,10 @@ from pydantic import Field
 from harness.scenario.base import Model
 from harness.scenario.quantities import Bytes
 
-__all__ = ["DEFAULT_BUFFER_BYTES", "Trace"]
-
-#: For each CPU of the host. A trace is read while it grows, so this only bridges the time in which nobody reads.
-DEFAULT_BUFFER_BYTES = 8 << 20
+__all__ = ["Trace"]
 
 _Event = Annotated[str, Field(pattern=r"^([a-z0-9_]+:)?[a-z0-9_]+$")]
+_Buffer = Annotated[Bytes, Field(ge=8192)]
 
 
 class Trace(Model):
@@ -25,9 +23,8 @@ class Trace(Model):
         description="Further tracepoints, such as kvm_exit; of another system than kvm with it: sched:sched_switch.",
         examples=[["kvm_exit", "kvm_page_fault"]],
     )
-    buffer: Bytes = Field(
-        default=DEFAULT_BUFFER_BYTES,
-        ge=8192,
+    buffer: _Buffer | None = Field(
+        default=None,
         description="The trace buffer for each CPU of the host. Where it was too small, the verdict says which "
-        "size would have done.",
+        "size would have done. Left out: 64M shared among the CPUs, but at least 8M for each.",
     )

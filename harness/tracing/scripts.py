@@ -153,21 +153,30 @@ take() {
   taking=$!
   quiet wait $taking || quiet wait $taking
 }
-# Nobody waits at trace_pipe: every event would wake him, which costs the guests of a host with few CPUs more than the
-# tracing does (a nested boot of 9 s took 14 s). So a few times a second what is there is read, and a little less than
-# that, so that no read waits: one read gives a page or two, of at most 120 lines.
+# Nobody waits at trace_pipe: every event would wake him. And what is read is formatted, which costs a host with few
+# CPUs more than the tracing does: a nested boot of 9 s took 14 s. So a buffer that is less than half full is left for
+# the time after the guest, and is looked at a few times a second. Of one that is fuller all is read, or a little less,
+# so that no read waits: one read gives a page or two, of at most 120 lines.
 follow() {
   last=; taking=
   trap 'last=yes' USR1
   trap 'quiet kill $taking; exit' TERM
   answer ok # From here on it can be told to stop.
   while [ -z "$last" ]; do
-    waiting=0
-    while read -r key value; do [ "$key" = entries: ] && waiting=$((waiting + value)); done <<EOF
+    waiting=0 fullest=0
+    while read -r key value; do
+      case $key in
+      entries:) waiting=$((waiting + value)) ;;
+      bytes:) [ "$value" -le $fullest ] || fullest=$value ;;
+      esac
+    done <<EOF
 $(cat per_cpu/cpu*/stats)
 EOF
-    [ $waiting -lt 120 ] || take count=$((waiting / 120))
-    [ $waiting -gt 20000 ] || quiet sleep 0.3 || sleep 1
+    if [ $fullest -gt $((buffer_kib * 512)) ] && [ $waiting -ge 120 ]; then
+      take count=$((waiting / 120))
+    else
+      quiet sleep 0.3 || sleep 1
+    fi
   done
   # A reader of what is no longer written ends with it, if there was anything: this line, at least.
   put 'step=trace end' trace_marker; put 0 tracing_on

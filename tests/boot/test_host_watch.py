@@ -132,7 +132,7 @@ def test_everything_is_written_and_nothing_lost(run: Callable[..., Watched]) -> 
     assert tracing is not None
     assert (tracing.events, tracing.missing) == (("kvm:kvm_exit",), ())
     assert tracing.threads == ((os.getpid(), 0),)
-    assert (tracing.buffer_bytes, tracing.received_bytes, tracing.origin_s) == (8 << 20, len(LINE), 107.5)
+    assert (tracing.buffer_bytes, tracing.received_bytes, tracing.origin_s) == (64 << 20, len(LINE), 107.5)
     assert [buffer.lost for buffer in tracing.buffers] == [0]
     assert host.log is not None and host.log.lines == ("[ 2.0] kvm_amd: b",)
     assert (done.folder / "host.log").read_text() == "[ 2.0] kvm_amd: b\n"
@@ -174,7 +174,7 @@ def lose(root: Path) -> None:
         (
             lose,
             "trace",
-            "90000 events were lost on host local, whose trace buffer of 8M a CPU was too small; trace.buffer: 3M",
+            "90000 events were lost on host local, whose trace buffer of 64M a CPU was too small; trace.buffer: 3M",
         ),
         (lambda root: (root / "template" / "per_cpu" / "cpu0" / "stats").write_text(""), "trace", "0 of its 1 buffers"),
         (lambda root: (root / "tracing" / "trace_clock").unlink(), "trace", "mount -t tracefs"),
@@ -189,6 +189,18 @@ def test_what_cannot_be_had_is_a_loss(
     assert words in done.lost(what), done.losses
     assert {loss.what for loss in done.losses} == {what}
     assert (done.folder / "host.json").exists()
+
+
+def test_many_cpus_have_8m_each(run: Callable[..., Watched]) -> None:
+    def more_cpus(root: Path) -> None:
+        for cpu in range(1, 16):
+            for folder in (root / "template", root / "tracing"):
+                (folder / "per_cpu" / f"cpu{cpu}").mkdir()
+            (root / "template" / "per_cpu" / f"cpu{cpu}" / "stats").write_text(STATS.format(lost=0))
+
+    done = run(setting(EXITS), spoil=more_cpus)
+    assert done.losses == [] and done.host.tracing is not None
+    assert done.host.tracing.buffer_bytes == 8 << 20
 
 
 def test_a_log_that_went_round_is_a_loss(run: Callable[..., Watched]) -> None:

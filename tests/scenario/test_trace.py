@@ -9,7 +9,7 @@ from harness.checks import all_checks
 from harness.scenario.load import load_scenario
 from harness.scenario.setting import Setting
 from harness.scenario.stored import dump_setting, load_setting
-from harness.scenario.trace import DEFAULT_BUFFER_BYTES, Trace
+from harness.scenario.trace import Trace
 
 TEXT = "name: a\nabout: b.\nplatforms: {kvm: {}}\n"
 
@@ -24,8 +24,11 @@ def test_the_section_reads_back_as_it_was_and_can_be_set() -> None:
     assert found.trace == Trace(events=("kvm_exit", "sched:sched_switch"), buffer=16 << 20)
     assert load_setting(dump_setting(found), checks=all_checks()) == found
     assert setting("").trace is None
+    default = setting("trace: {}\n")
+    assert default.trace == Trace() and default.trace.buffer is None
+    assert load_setting(dump_setting(default), checks=all_checks()) == default
     larger = setting("trace: {}\n", **{"trace.buffer": "64M"})
-    assert larger.trace is not None and larger.trace.buffer == 64 << 20 > DEFAULT_BUFFER_BYTES
+    assert larger.trace is not None and larger.trace.buffer == 64 << 20
 
 
 @pytest.mark.parametrize("bad", [{"events": ("kvm exit",)}, {"events": ("../x",)}, {"buffer": 1}])
