@@ -16,8 +16,9 @@ from filelock import FileLock
 from harness.clock import monotonic_s
 from harness.errors import InputError
 from harness.regress.git_range import Commit, Repository
+from harness.regress.kconfig import config_identity, parse_config
 
-__all__ = ["BuildFailed", "Builder", "Built", "require_build_options"]
+__all__ = ["BuildFailed", "Builder", "Built", "Config", "require_build_options"]
 
 _LAST_LINES = 5
 
@@ -27,12 +28,24 @@ class BuildFailed(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Config:
+    """Be a kernel configuration to build with: ``text``, put at ``path`` in the worktree before the build."""
+
+    path: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Built:
-    """Be what a commit was built to; ``took_s`` is 0 where it was there already."""
+    """Be what a commit was built to; ``took_s`` is 0 where it was there already.
+
+    ``used`` is the configuration as the build left it, by symbol; None: it was given none.
+    """
 
     path: Path
     digest: str
     took_s: float
+    used: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,29 +63,45 @@ class Builder:
     limit_s: float
     environment: Mapping[str, str]
 
-    def build(self, commit: Commit) -> Built:
+    def build(self, commit: Commit, config: Config | None = None) -> Built:
         """Return the artifact of ``commit``, from the cache if its tree was built by this command before.
+
+        With ``config``, the cache knows the configuration too. Two that the build has made the same (by ``make
+        olddefconfig``) have one artifact, the first: kernels hold the time of their build, so that no two are alike.
 
         :raise BuildFailed: if it cannot be built.
         :raise InputError: if git refuses the worktree.
         """
-        key = hashlib.sha256("\0".join((commit.tree, self.command, self.artifact)).encode()).hexdigest()[:32]
-        kept = self.cache / "artifacts" / key / Path(self.artifact).name
+        asked = () if config is None else (config.path, config.text)
+        kept = self._kept("artifacts", commit, *asked)
+        written = kept.parent / "used" / "config"
         if kept.exists():
-            return Built(kept, _digest(kept), 0.0)
+            return Built(kept, _digest(kept), 0.0, None if config is None else _read_config(written))
         begin_s = monotonic_s()
         self.cache.mkdir(parents=True, exist_ok=True)
         with FileLock(self.cache / "worktree.lock"):
             worktree = self._worktree(commit)
+            if config is not None:
+                (worktree / config.path).parent.mkdir(parents=True, exist_ok=True)
+                (worktree / config.path).write_text(config.text)
             self._make(worktree)
             made = worktree / self.artifact
             if not made.is_file():
                 raise BuildFailed(f"the build made no {self.artifact}")
-            kept.parent.mkdir(parents=True, exist_ok=True)
-            part = kept.with_name(f".{kept.name}.part")
-            shutil.copyfile(made, part)
-            part.replace(kept)
-        return Built(kept, _digest(kept), monotonic_s() - begin_s)
+            used = None
+            if config is not None:
+                used = _read_config(worktree / config.path)
+                _keep(worktree / config.path, written)
+                first = self._kept("configured", commit, config.path, config_identity(used))
+                if not first.exists():
+                    _keep(made, first)
+                made = first
+            _keep(made, kept)
+        return Built(kept, _digest(kept), monotonic_s() - begin_s, used)
+
+    def _kept(self, folder: str, commit: Commit, *more: str) -> Path:
+        key = hashlib.sha256("\0".join((commit.tree, self.command, self.artifact, *more)).encode()).hexdigest()[:32]
+        return self.cache / folder / key / Path(self.artifact).name
 
     def _worktree(self, commit: Commit) -> Path:
         name = hashlib.sha256(str(self.repository.folder.resolve()).encode()).hexdigest()[:16]
@@ -119,6 +148,20 @@ def require_build_options(build: str | None, artifact: str | None, into: str | N
             )
     assert build and artifact and into
     return build, artifact, into
+
+
+def _keep(made: Path, kept: Path) -> None:
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    part = kept.with_name(f".{kept.name}.part")
+    shutil.copyfile(made, part)
+    part.replace(kept)
+
+
+def _read_config(path: Path) -> Mapping[str, str]:
+    try:
+        return parse_config(path.read_text(), str(path))
+    except (OSError, ValueError, InputError) as error:
+        raise BuildFailed(f"the configuration cannot be read after the build: {error}") from error
 
 
 def _digest(path: Path) -> str:

@@ -76,6 +76,13 @@ class Repository:
             raise InputError(f"there are no commits from {good} to {bad}")
         return (first, *after)
 
+    def commit(self, name: str) -> Commit:
+        """Return the commit of that name.
+
+        :raise InputError: if there is none.
+        """
+        return self._one(name)
+
     def inside(self, merge: str) -> tuple[Commit, ...]:
         """Return the point where the branch left, its commits, and the merge itself; empty for no merge.
 

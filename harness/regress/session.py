@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from harness.regress.build import Builder
 from harness.regress.git_range import Commit, Repository
 from harness.regress.proof import answer_sentence, rates_lines
 from harness.regress.search import Result, Searcher
-from harness.regress.span import differences, list_span, tree_span
+from harness.regress.span import differences, list_span, setting_span, tree_span
 from harness.regress.spec import GitSource, Spec
 from harness.regress.subset import minimise
 from harness.stats.bisect import AnswerKind, Question
@@ -48,11 +49,10 @@ async def conclude(spec: Spec, searcher: Searcher, cache: Path, environment: dic
     assert spec.setting is not None
     found = differences(spec.setting.good, spec.setting.bad)
     question = _question(spec, len(found))
-    minimum = await minimise(searcher, spec.setting.good, found, question)
+    minimum = await minimise(searcher, partial(setting_span, spec.setting.good), found, question)
     last = minimum.rounds[-1]
     if not minimum.needed:
-        labels = ("the good setting", *(one.label for one in found))
-        return _conclusion(last, labels, question, None, None)
+        return _conclusion(last, minimum.labels, question, None, None)
     names = tuple(one.label for one in minimum.needed)
     several = "these together make" if len(names) > 1 else "this alone makes"
     sentences: tuple[str, ...] = (f"of {len(found)} differences {several} the failure: {'; '.join(names)}",)

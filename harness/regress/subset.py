@@ -7,17 +7,21 @@ Junker, "QuickXplain", AAAI 2004), so that k of n differences cost k searches of
 
 from __future__ import annotations
 
+import asyncio
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.regress.journal import known_of
 from harness.regress.search import Result, Searcher
-from harness.regress.span import Difference, Span, setting_span
+from harness.regress.span import CannotTest, Difference, Span
 from harness.stats.bisect import AnswerKind, Question
 from harness.stats.bisect_posterior import Tally
 
-__all__ = ["Minimum", "minimise"]
+__all__ = ["Minimum", "SpanOf", "minimise"]
+
+#: Return the span of what is needed already, which is in place everywhere, and of the differences to search.
+SpanOf = Callable[[Sequence[Difference], Sequence[Difference]], Span]
 
 # What is needed is enough once it has failed so often by itself.
 _FAILURES_THAT_SHOW = 2
@@ -25,17 +29,19 @@ _FAILURES_THAT_SHOW = 2
 
 @dataclass(frozen=True, slots=True)
 class Minimum:
-    """Be the differences that are needed, and the results of all rounds; ``whole`` False: a round found no answer."""
+    """Be the differences that are needed, and the results of all rounds; ``whole`` False: a round found no answer.
+
+    ``labels`` are the positions of the last round.
+    """
 
     needed: tuple[Difference, ...]
     rounds: tuple[Result, ...]
     whole: bool
+    labels: tuple[str, ...]
 
 
-async def minimise(
-    searcher: Searcher, good: Mapping[str, str], pool: Sequence[Difference], question: Question
-) -> Minimum:
-    """Return the smallest set; of the rest, none is needed.
+async def minimise(searcher: Searcher, span_of: SpanOf, pool: Sequence[Difference], question: Question) -> Minimum:
+    """Return the smallest set of ``pool``; of the rest, none is needed.
 
     :raise InputError: as :meth:`~harness.regress.search.Searcher.search`.
     """
@@ -43,16 +49,26 @@ async def minimise(
     rounds: list[Result] = []
     inherited: dict[int, Tally] = {}
     bad_end = Tally()
+    labels: tuple[str, ...] = ()
+    turned = False
     while pool:
-        stage, span = len(rounds), setting_span(good, needed, pool)
+        stage, span = len(rounds), span_of(needed, pool)
         asked = Question(len(pool), question.confidence, question.min_rate, question.max_boots, good_end_first=True)
+        if needed and not await _can_be_tested(span):
+            return Minimum(tuple(needed), tuple(rounds), False, labels)
         if needed and await _suffices(searcher, stage, span, asked, inherited):
             break
         result = await searcher.search(stage, span, asked, inherited)
         rounds.append(result)
+        labels = span.labels
         bad_end = bad_end if bad_end.told else result.known.at(len(pool))
+        if result.answer.kind is AnswerKind.GROUP and not turned:
+            pool, inherited = _turned(pool, result)
+            turned = True
+            continue
+        turned = False
         if result.answer.kind is not AnswerKind.FOUND or result.answer.group is None:
-            return Minimum(tuple(needed), tuple(rounds), False)
+            return Minimum(tuple(needed), tuple(rounds), False, labels)
         culprit = result.answer.group.first
         needed.append(pool[culprit - 1])
         pool = pool[: culprit - 1]
@@ -61,9 +77,29 @@ async def minimise(
     for number, one in enumerate(list(needed) if len(needed) > 1 else [], start=len(rounds) + 1):
         rest = [other for other in needed if other is not one]
         asked = Question(1, question.confidence, question.min_rate)
-        if await _suffices(searcher, number, setting_span(good, rest, [one]), asked, {1: bad_end}):
+        span = span_of(rest, [one])
+        if await _can_be_tested(span) and await _suffices(searcher, number, span, asked, {1: bad_end}):
             needed = rest
-    return Minimum(tuple(needed), tuple(rounds), True)
+    return Minimum(tuple(needed), tuple(rounds), True, labels)
+
+
+def _turned(pool: Sequence[Difference], result: Result) -> tuple[Sequence[Difference], dict[int, Tally]]:
+    # A set has no order: where one does not build without a later one, the other way round may tell them apart. The
+    # positions before and after the group hold the same differences as before.
+    group = result.answer.group
+    assert group is not None
+    first, last = max(group.first, 1), min(group.last, len(pool))
+    known = {at: tally for at, tally in result.known.tallies.items() if not first <= at < last}
+    return [*pool[: first - 1], *reversed(pool[first - 1 : last]), *pool[last:]], known
+
+
+async def _can_be_tested(span: Span) -> bool:
+    # What is needed alone may not build where all of it does; that says nothing of the rest.
+    try:
+        await asyncio.to_thread(span.prepare, 0)
+    except CannotTest:
+        return False
+    return True
 
 
 async def _suffices(

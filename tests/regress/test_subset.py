@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Set
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from harness.regress.span import differences
+from harness.regress.span import CannotTest, Difference, Place, Span, differences, setting_span
 from harness.regress.subset import minimise
 from harness.stats.bisect import AnswerKind, Question
 
@@ -23,13 +25,35 @@ def test_the_smallest_set_is_found(tmp_path: Path, culprits: Set[str]) -> None:
 
     pool = differences(GOOD, BAD)
     question = Question(len(pool), confidence=0.99)
-    minimum = asyncio.run(minimise(searcher(tmp_path, rate), GOOD, pool, question))
+    minimum = asyncio.run(minimise(searcher(tmp_path, rate), partial(setting_span, GOOD), pool, question))
     assert minimum.whole
     assert {one.key for one in minimum.needed} == culprits
 
 
 def test_no_difference_is_no_set(tmp_path: Path) -> None:
     pool = differences(GOOD, BAD)
-    minimum = asyncio.run(minimise(searcher(tmp_path, lambda values: 0.0), GOOD, pool, Question(9, min_rate=0.05)))
+    clean = searcher(tmp_path, lambda values: 0.0)
+    minimum = asyncio.run(minimise(clean, partial(setting_span, GOOD), pool, Question(9, min_rate=0.05)))
     assert minimum.needed == ()
     assert minimum.rounds[0].answer.kind is AnswerKind.ABSENT
+
+
+def test_what_is_needed_alone_and_cannot_be_tested_leaves_the_rest_undecided(tmp_path: Path) -> None:
+    def span_of(needed: Sequence[Difference], pool: Sequence[Difference]) -> Span:
+        span = setting_span(GOOD, needed, pool)
+
+        def prepare(position: int) -> Place:
+            place = span.prepare(position)
+            if place.values["flag7"] == "on" and place.values["flag2"] == "off":
+                raise CannotTest("does not build")
+            return place
+
+        return replace(span, prepare=prepare)
+
+    def rate(values: Mapping[str, str]) -> float:
+        return 0.5 if values["flag2"] == values["flag7"] == "on" else 0.0
+
+    pool = differences(GOOD, BAD)
+    minimum = asyncio.run(minimise(searcher(tmp_path, rate), span_of, pool, Question(9, confidence=0.99)))
+    assert not minimum.whole
+    assert [one.key for one in minimum.needed] == ["flag7"]
