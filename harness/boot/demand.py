@@ -9,7 +9,7 @@ from pathlib import Path
 from harness.boot.site import Site
 from harness.clock import Deadline
 from harness.errors import EvidenceLost, InputError, Unsupported
-from harness.guest.kernel import kernel_release
+from harness.guest.kernel import ELF_MAGIC, kernel_release, vmlinux_release
 from harness.scenario.demand import HostDemand
 from harness.scenario.setting import Variant
 
@@ -82,6 +82,7 @@ def demanded_image(variants: Sequence[Variant]) -> tuple[str | None, str | None]
 def _release(image: Path) -> str:
     try:
         with image.open("rb") as stream:
-            return kernel_release(stream.read(_HEAD_BYTES))
+            head = stream.read(_HEAD_BYTES)
+            return vmlinux_release(head + stream.read()) if head.startswith(ELF_MAGIC) else kernel_release(head)
     except (OSError, ValueError) as error:
         raise InputError(f"host.kernel: {image}: {error}") from error

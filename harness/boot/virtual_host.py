@@ -34,7 +34,7 @@ from harness.qemu.monitor import MonitorLost
 from harness.scenario.model import Guest, Machine
 from harness.scenario.setting import Setting
 
-__all__ = ["LOG", "open_virtual_site"]
+__all__ = ["LOG", "DidNotComeUp", "open_virtual_site"]
 
 #: The folder of a run that holds the host's console, its QMP journal and how it was started.
 LOG = "host"
@@ -63,6 +63,10 @@ _PARAMETERS = "svsm.role=host"
 _PANIC = "Kernel panic"
 
 
+class DidNotComeUp(HostError):
+    """Report a virtual host whose kernel did not get as far as SSH; carries the end of its console."""
+
+
 @asynccontextmanager
 async def open_virtual_site(
     here: Site, logs: Path, kernel: str | None = None, modules: str | None = None
@@ -72,7 +76,8 @@ async def open_virtual_site(
     ``kernel`` and ``modules`` are the files that it boots; None: as for guests.
 
     :raise InputError: if the kernel cannot be used.
-    :raise HostError: if it does not come up; carries the end of its console.
+    :raise DidNotComeUp: if it does not come up.
+    :raise HostError: if this machine cannot start it.
     """
     kvm = await probe_kvm(here)
     accel = Accel.KVM if kvm.usable else Accel.TCG
@@ -105,7 +110,7 @@ async def open_virtual_site(
             slots = _AT_ONCE_EMULATED if accel is Accel.TCG else None
             site = await site_of(host, QEMU_PATH, here.environment, slots, opening)
         except HostLost as lost:
-            raise HostError(str(lost)) from lost
+            raise DidNotComeUp(f"{lost}; {last_words()}") from lost
         yield replace(site, patience=1.0 if accel is Accel.KVM else _PATIENCE)
 
 
@@ -155,5 +160,5 @@ async def _await_login(machine: VirtualMachine, secrets: BootSecrets, deadline: 
     except (TimeoutError, EOFError, MonitorLost) as error:
         said = machine.console.tail(2000).decode(errors="replace").strip().splitlines()[-5:]
         why = str(error) or "not ready in time"
-        raise HostError("\n".join([f"the virtual host did not come up: {why}; its last words:", *said])) from error
+        raise DidNotComeUp("\n".join([f"the virtual host did not come up: {why}; its last words:", *said])) from error
     return login_by_secrets(port, secrets.host_public, secrets.user_private)

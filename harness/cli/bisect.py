@@ -11,17 +11,20 @@ from typing import Annotated
 
 import typer
 
-from harness.boot.site import open_site
+from harness.boot.demand import demanded_image
 from harness.catalogue import parse_set
 from harness.cli.bisect_report import print_conclusion, print_replay, write_files
 from harness.cli.exit_status import ExitStatus
-from harness.cli.options import Format, Only, Results, SetValues
-from harness.errors import InputError
+from harness.cli.options import Format, HostName, Only, Results, SetValues
+from harness.errors import HarnessError, HostError, InputError
 from harness.host.cache import cache_dir
+from harness.regress.bisect_host import open_bisect_host
 from harness.regress.boots import Booter
 from harness.regress.build import require_build_options
 from harness.regress.git_range import Repository
 from harness.regress.journal import Journal
+from harness.regress.kernel_value import settle_kernels
+from harness.regress.refusals import good_end, one_variant, require_sound
 from harness.regress.search import Searcher
 from harness.regress.session import Conclusion, conclude
 from harness.regress.spec import GitSource, ListSource, SettingSource, Spec, read_spec, with_spec
@@ -60,12 +63,19 @@ def bisect(
     ] = None,
     into: Annotated[
         str | None,
-        typer.Option(metavar="KEY", help="With --git: the variable or key that takes that file: payload.image."),
+        typer.Option(
+            metavar="KEY", help="With --git: the variable or key that takes that file: payload.image, host.kernel."
+        ),
     ] = None,
     build_limit: Annotated[str, typer.Option(metavar="T", help="With --git: give up a build after this time.")] = "2h",
     values: Annotated[
         str | None,
-        typer.Option("--list", metavar="KEY=A,B,…", help="Search this list, from good to bad: guest.kernel=old,new."),
+        typer.Option(
+            "--list",
+            metavar="KEY=A,B,…",
+            help="Search this list, from good to bad: guest.kernel=old,new. With host.kernel, the host is rebooted. A "
+            "kernel is an image, IMAGE:MODULES, a .deb or .tar, a package name, or a release that the host has.",
+        ),
     ] = None,
     good_set: Annotated[
         list[str] | None,
@@ -95,6 +105,7 @@ def bisect(
     ] = None,
     parallel: Annotated[int, typer.Option("-n", "--parallel", min=1, help="Boots at the same time.")] = 1,
     platform: Annotated[Platform | None, typer.Option("--platform", help="Run on this grade only.")] = None,
+    host: HostName = "local",
     set_values: SetValues = None,
     only: Only = None,
     resume: Annotated[
@@ -118,6 +129,9 @@ def bisect(
     Name what is searched by one of --git, --list, or --good-set with --bad-set. The failure rate is learnt; each step
     boots what tells most for its cost. Exit status: 0 found; 1 no difference: the bad end does not fail, or the good
     end does; 2 bad input, or the ends are swapped; 3 undecided; 4 ERROR; 130 interrupted (go on with --resume).
+
+    Host kernels (host.kernel) are switched on --host virtual, whose first level reboots, and on a machine whose entry
+    in ci/hosts.yaml has a kernel: section. Nothing else that is searched reboots a host.
     """
     if simulate:
         from harness.cli.bisect_simulate import simulation_table
@@ -147,12 +161,13 @@ def bisect(
             confidence=parse_rate_option("--confidence", confidence),
             min_rate=parse_rate_option("--min-rate", min_rate),
             max_boots=boots,
-            # Nothing of a guest-side bisection needs a reboot of the host, so that the good end costs only its boots.
             good_end_first=True,
             git=None if git is None else _git_source(git, good, bad, build, artifact, into, build_limit),
             list=None if values is None else _list_source(values),
             setting=None if not bad_set else SettingSource(parse_set(good_set), parse_set(bad_set)),
+            host=host,
         )
+        require_sound(spec, os.environ)
         run = create_run(results, with_spec(describe_run(sys.argv), spec))
     try:
         conclusion = asyncio.run(_carry_out(spec, run, parallel, quiet=output == "json"))
@@ -167,29 +182,39 @@ def bisect(
 
 async def _carry_out(spec: Spec, run: Run, parallel: int, quiet: bool) -> Conclusion:
     environment = dict(os.environ)
-    site = await open_site(environment)
-    booter = Booter(
-        Path(spec.scenario), spec.fixed, spec.only, spec.platform, spec.signatures, site, run, environment
-    )  # fmt: skip
-    searcher = Searcher(
-        Journal(run.folder / "journal.jsonl"),
-        booter.boot,
-        parallel,
-        switch_s=0.0,
-        builds=spec.git is not None,
-        say=(lambda _: None) if quiet else (lambda text: print(text, flush=True)),
+    journal = Journal(run.folder / "journal.jsonl")
+    shared: tuple[str | None, str | None] = (None, None)
+    if not spec.switching:
+        # What all positions demand of a virtual host; what they differ in is no part of it.
+        shared = demanded_image(one_variant(spec, good_end(spec), environment))
+    opening = open_bisect_host(
+        spec.host, environment, run, journal.append, spec.fixed, switching=spec.switching, shared=shared
     )
     try:
-        return await conclude(spec, searcher, cache_dir(environment) / "bisect", environment)
-    except* InputError as errors:
+        async with opening as host:
+            booter = Booter(
+                Path(spec.scenario), spec.fixed, spec.only, spec.platform, spec.signatures, host.site, run, environment
+            )  # fmt: skip
+            searcher = Searcher(
+                journal,
+                booter.boot,
+                parallel,
+                switch_s=host.switch_s,
+                builds=spec.git is not None,
+                say=(lambda _: None) if quiet else (lambda text: print(text, flush=True)),
+                settle=lambda values: settle_kernels(values, cache_dir(environment)),
+                host=host,
+            )
+            return await conclude(spec, searcher, cache_dir(environment) / "bisect", environment)
+    except* (InputError, HostError) as errors:
         raise _first(errors) from None
 
 
-def _first(group: BaseExceptionGroup[InputError]) -> InputError:
+def _first(group: BaseExceptionGroup[InputError | HostError]) -> HarnessError:
     error: BaseException = group
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
-    assert isinstance(error, InputError)
+    assert isinstance(error, HarnessError)
     return error
 
 

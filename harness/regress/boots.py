@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from harness.boot.site import Site
 from harness.campaign import record_boot
 from harness.catalogue import load_files, select_variants
 from harness.checks.base import Status
-from harness.errors import InputError
+from harness.errors import EvidenceLost, InputError
 from harness.results.record import BootLine
 from harness.results.store import Run
 from harness.scenario.model import Platform
@@ -51,14 +51,18 @@ def counts_as(line: BootLine, signatures: Sequence[str]) -> str:
 
 @dataclass
 class Booter:
-    """Boot ``scenario`` with the values of a position on top of ``fixed``; all boots are recorded in ``run``."""
+    """Boot ``scenario`` with the values of a position on top of ``fixed``; all boots are recorded in ``run``.
+
+    ``site`` returns where to boot: another one after each reboot of the host. It raises :class:`EvidenceLost` of a host
+    that may run another kernel than was asked for.
+    """
 
     scenario: Path
     fixed: Mapping[str, str]
     only: Sequence[str]
     platform: Platform | None
     signatures: Sequence[str]
-    site: Site
+    site: Callable[[], Site]
     run: Run
     environment: Mapping[str, str]
 
@@ -68,7 +72,13 @@ class Booter:
         :raise InputError: if the values do not fit the scenario, or it has several variants.
         :raise HostError: if the results cannot be written.
         """
-        line = await record_boot(await self.plan(values, number), self.site, self.run, lambda _: None)
+        line = None
+        try:
+            line = await record_boot(await self.plan(values, number), self.site(), self.run, lambda _: None)
+            self.site()  # the same kernel as before?
+        except EvidenceLost as lost:
+            folder, took_s = (None, 0.0) if line is None else (line.folder, line.duration_s)
+            return "other", f"{Status.INCONCLUSIVE}: {lost}", folder, took_s
         return counts_as(line, self.signatures), failure_signature(line), line.folder, line.duration_s
 
     async def plan(self, values: Mapping[str, str], number: int) -> PlannedBoot:
@@ -81,7 +91,8 @@ class Booter:
         if len(variants) != 1:
             names = ", ".join(variant.full_id for variant in variants[:4])
             raise InputError(f"a bisection boots one variant; choose with --only or --set from {names}")
-        (planned,) = await plan_boots(variants, self.site, self.platform)
+        (planned,) = await plan_boots(variants, self.site(), self.platform)
         if isinstance(planned, RefusedBoot):
+            self.site()
             raise InputError(f"{planned.identity.variant} cannot run here: {planned.reason}")
         return replace(planned, setting=seeded(planned.setting, number), turn=number)

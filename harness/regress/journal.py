@@ -18,7 +18,18 @@ from harness.results.files import append_line, read_lines
 from harness.stats.bisect import AnswerKind, Known, Question
 from harness.stats.bisect_posterior import Tally
 
-__all__ = ["Booted", "Ended", "Entry", "Journal", "Prepared", "Stage", "Untestable", "known_of"]
+__all__ = [
+    "Booted",
+    "Ended",
+    "Entry",
+    "HostOpened",
+    "Journal",
+    "Prepared",
+    "Stage",
+    "Switched",
+    "Untestable",
+    "known_of",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +56,35 @@ class Prepared:
     digest: str | None
     took_s: float
     kind: Literal["prepared"] = "prepared"
+
+
+@dataclass(frozen=True, slots=True)
+class HostOpened:
+    """Say on which host the boots that follow are made; it belongs to no search (``stage`` -1)."""
+
+    name: str
+    release: str
+    cpu: str
+    cpus: int
+    stage: int = -1
+    kind: Literal["host"] = "host"
+
+
+@dataclass(frozen=True, slots=True)
+class Switched:
+    """Say that the host runs the kernel of a position: it was seen to run ``release``.
+
+    ``build_id`` is that of the running kernel and of the image alike; None: ``note`` says why only the release was
+    compared. ``took_s`` is 0 where it ran already.
+    """
+
+    stage: int
+    position: int
+    release: str
+    build_id: str | None
+    note: str
+    took_s: float
+    kind: Literal["switch"] = "switch"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +125,7 @@ class Ended:
     kind: Literal["ended"] = "ended"
 
 
-Entry = Stage | Prepared | Untestable | Booted | Ended
+Entry = Stage | HostOpened | Prepared | Switched | Untestable | Booted | Ended
 _entry_json: TypeAdapter[Entry] = TypeAdapter(Entry)
 
 

@@ -14,7 +14,7 @@ from harness.errors import InputError
 from harness.guest.kernel_archive import is_kernel_archive, unpack_kernel_archive
 from harness.guest.kernel_package import fetch_kernel
 
-__all__ = ["HOST_KEYS", "host_of", "require_kernel_files", "settle_kernels", "split_kernel"]
+__all__ = ["HOST_KEYS", "host_of", "require_bootable", "require_kernel_files", "settle_kernels", "split_kernel"]
 
 #: The keys whose change means another kernel on the host, and so its reboot.
 HOST_KEYS = ("host.kernel", "host.modules")
@@ -44,6 +44,19 @@ def require_kernel_files(option: str, value: str) -> None:
             raise InputError(f"{option}: there is no {part}")
 
 
+def require_bootable(option: str, value: str) -> None:
+    """Check that ``value`` is something that can be booted anywhere, and not the release of what is installed.
+
+    :raise InputError: if it is a release.
+    """
+    image, _ = split_kernel(value)
+    if "/" not in image and not image.startswith(_PACKAGE):
+        raise InputError(
+            f"{option}: {image} is a release, and the virtual host has no kernels installed; name an image (with a / "
+            f"in its path) or a package such as {_PACKAGE}6.1.0-50-cloud-amd64"
+        )
+
+
 def settle_kernels(values: Mapping[str, str], cache: Path) -> dict[str, str]:
     """Return ``values`` with each ``….kernel`` as an image, and its modules in ``….modules`` if it came with them.
 
@@ -63,10 +76,10 @@ def settle_kernels(values: Mapping[str, str], cache: Path) -> dict[str, str]:
         elif "/" in image and is_kernel_archive(image):
             found, unpacked = unpack_kernel_archive(Path(image), cache)
             image, modules = str(found), modules or (None if unpacked is None else str(unpacked))
-        settled[key] = image
+        settled[key] = str(Path(image).absolute()) if "/" in image else image
         where = f"{key.removesuffix('.kernel')}.modules"
         if modules is not None:
             if values.get(where, modules) != modules:
                 raise InputError(f"{where} is given beside {key}={value}, which brings its own modules")
-            settled[where] = modules
+            settled[where] = str(Path(modules).absolute())
     return settled

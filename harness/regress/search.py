@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean
 
-from harness.errors import InputError
-from harness.regress.journal import Booted, Ended, Entry, Journal, Prepared, Stage, Untestable, known_of
+from harness.errors import EvidenceLost, HostError, InputError
+from harness.regress.host_kernel import HostDown, SearchHost
+from harness.regress.journal import Booted, Ended, Entry, Journal, Prepared, Stage, Switched, Untestable, known_of
 from harness.regress.span import CannotTest, Place, Span
 from harness.stats.bisect import Answer, Known, Question, next_step, posterior_of
 from harness.stats.bisect_choice import Batch, Costs
@@ -21,6 +22,8 @@ _BOOT_S = 20.0
 _BUILD_S = 60.0
 # A position whose first boots all end in another way than good or bad cannot be tested.
 _TOLD_NOTHING = 5
+# One whose earlier boots told something, and so many in a row then nothing, has another cause: the host.
+_NOTHING_ANY_MORE = 20
 
 #: Boot a setting once, as the boot of that number; says how it counts.
 BootOnce = Callable[[Mapping[str, str], int], Awaitable[tuple[str, str | None, str | None, float]]]
@@ -35,7 +38,10 @@ class Result:
 
 
 def learn_costs(entries: list[Entry], stage: int, switch_s: float, installed: int | None, builds: bool) -> Costs:
-    """Return what steps have cost so far, and what is assumed of those that were not made yet."""
+    """Return what steps have cost so far, and what is assumed of those that were not made yet.
+
+    ``switch_s`` is what a switch of the host's kernel is thought to take until one was made; 0: none is needed.
+    """
     boots = [entry for entry in entries if isinstance(entry, Booted) and entry.counts != "other"]
     good = [entry.duration_s for entry in boots if entry.counts == "good"]
     bad = [entry.duration_s for entry in boots if entry.counts == "bad"]
@@ -44,6 +50,9 @@ def learn_costs(entries: list[Entry], stage: int, switch_s: float, installed: in
     boot_s = fmean(good or bad or [_BOOT_S])
     build_s = (fmean(took) if took else _BUILD_S) if builds else 0.0
     built = frozenset(entry.position for entry in made if entry.stage == stage)
+    switched = [entry.took_s for entry in entries if isinstance(entry, Switched) and entry.took_s]
+    if switch_s and switched:
+        switch_s = fmean(switched)
     return Costs(boot_s, fmean(bad) if bad else boot_s, switch_s, build_s, built, installed)
 
 
@@ -51,8 +60,9 @@ def learn_costs(entries: list[Entry], stage: int, switch_s: float, installed: in
 class Searcher:
     """Search spans one after the other, all in one journal; what is recorded already is not done again.
 
-    ``parallel`` boots run at a time. ``switch_s`` is what another position costs before its first boot, beside a build.
-    ``say`` gets a sentence about each step.
+    ``parallel`` boots run at a time. ``switch_s`` is what another kernel on the host is thought to cost, where a
+    position needs one. ``say`` gets a sentence about each step. ``settle`` turns the values of a position into what a
+    scenario takes. ``host`` None: boots need nothing of their host.
     """
 
     journal: Journal
@@ -61,19 +71,21 @@ class Searcher:
     switch_s: float
     builds: bool
     say: Callable[[str], None]
+    settle: Callable[[Mapping[str, str]], Mapping[str, str]] = dict
+    host: SearchHost | None = None
 
     async def search(self, stage: int, span: Span, question: Question, inherited: Mapping[int, Tally]) -> Result:
         """Search one span; ``inherited`` are boots that an earlier search made of the same positions.
 
         :raise InputError: if an end cannot be tested.
-        :raise HostError: if the journal cannot be written.
+        :raise HostError: if the journal cannot be written, or the host is lost.
         """
         entries = self.read(stage, span, question, inherited)
         places: dict[int, Place] = {}
         installed: int | None = None
         while True:
             known = known_of(entries, stage)
-            step = next_step(question, known, learn_costs(entries, stage, self.switch_s, installed, self.builds))
+            step = next_step(question, known, self._costs(entries, stage, span, installed))
             if isinstance(step, Answer):
                 if not any(isinstance(entry, Ended) and entry.stage == stage for entry in entries):
                     group = step.group
@@ -86,9 +98,14 @@ class Searcher:
                     continue
                 places[step.position] = place
                 continue  # what it is identical to may have changed the question
+            installed = None
+            if not await self._install(stage, span, step.position, places[step.position], entries):
+                continue
             installed = step.position
             boots = max(step.boots, self.parallel)  # what would stand idle may boot too
             await self._batch(stage, Batch(step.position, boots), places[step.position], entries)
+            if self.host is not None and entries and getattr(entries[-1], "counts", "") == "other":
+                await self.host.check()  # what told nothing may be the host's fault
             self._give_up_on(stage, span, step.position, entries)
             known = known_of(entries, stage)
             tally = known.at(step.position)
@@ -113,13 +130,63 @@ class Searcher:
 
     async def boot_position(self, stage: int, span: Span, position: int, boots: int, entries: list[Entry]) -> None:
         """Boot one position up to ``boots`` times; the first failure with the signature ends it."""
-        place = await asyncio.to_thread(span.prepare, position)
+        try:
+            place = await self._place(span, position)
+            await self._put_on_host(stage, span, position, place, entries)
+        except CannotTest as error:
+            raise InputError(f"{span.labels[position]}: cannot be tested: {error}") from error
         await self._batch(stage, Batch(position, boots), place, entries)
+
+    def _costs(self, entries: list[Entry], stage: int, span: Span, installed: int | None) -> Costs:
+        costs = learn_costs(entries, stage, self.switch_s if span.hosts else 0.0, installed, self.builds)
+        if not span.hosts or installed is None:
+            return costs
+        same = (at for at, host in enumerate(span.hosts) if host == span.hosts[installed])
+        return replace(costs, alike=frozenset(same))
+
+    async def _install(self, stage: int, span: Span, position: int, place: Place, entries: list[Entry]) -> bool:
+        # False: the host does not come up with it, and the journal says so.
+        try:
+            await self._put_on_host(stage, span, position, place, entries)
+        except CannotTest as error:
+            self._refuse(stage, span, position, str(error), entries)
+            return False
+        except HostDown as error:
+            # So that who goes on does not let it go down once more.
+            if position not in (0, len(span.labels) - 1):
+                self._refuse(stage, span, position, str(error), entries)
+            raise
+        return True
+
+    async def _put_on_host(self, stage: int, span: Span, position: int, place: Place, entries: list[Entry]) -> None:
+        if self.host is None:
+            return
+        try:
+            installed = await self.host.install(place.values)
+        except EvidenceLost as lost:
+            raise HostError(str(lost)) from lost
+        if installed is None:
+            return
+        entry = Switched(stage, position, installed.release, installed.build_id, installed.note, installed.took_s)
+        self.journal.append(entry)
+        entries.append(entry)
+        took = f" after {installed.took_s:.0f} s" if installed.took_s else " already"
+        self.say(f"{span.labels[position]}: the host runs {installed.release}{took}")
+
+    async def _place(self, span: Span, position: int) -> Place:
+        def make() -> Place:
+            place = span.prepare(position)
+            try:
+                return replace(place, values=self.settle(place.values))
+            except (HostError, InputError) as error:
+                raise CannotTest(str(error)) from error
+
+        return await asyncio.to_thread(make)
 
     async def _prepare(self, stage: int, span: Span, position: int, entries: list[Entry]) -> Place | None:
         # None: it cannot be tested, and the journal says so.
         try:
-            place = await asyncio.to_thread(span.prepare, position)
+            place = await self._place(span, position)
         except CannotTest as error:
             self._refuse(stage, span, position, str(error), entries)
             return None
@@ -146,6 +213,16 @@ class Searcher:
             last = next(entry for entry in reversed(entries) if isinstance(entry, Booted))
             why = f"{tally.other} boots were neither good nor bad, such as {last.signature}"
             self._refuse(stage, span, position, why, entries)
+            return
+        boots = [entry for entry in entries if isinstance(entry, Booted)]
+        last_ones = boots[-_NOTHING_ANY_MORE:]
+        if len(last_ones) == _NOTHING_ANY_MORE and all(
+            (boot.stage, boot.position, boot.counts) == (stage, position, "other") for boot in last_ones
+        ):
+            raise HostError(
+                f"{span.labels[position]}: earlier boots told something, but the last {_NOTHING_ANY_MORE} did not, "
+                f"such as {last_ones[-1].signature}; look after the host"
+            )
 
     async def _batch(self, stage: int, batch: Batch, place: Place, entries: list[Entry]) -> None:
         # Several at a time; after the first failure none begins, and those that run come to their end and count.
@@ -165,5 +242,5 @@ class Searcher:
                 nothing = nothing + 1 if counts == "other" else 0
 
         async with asyncio.TaskGroup() as group:
-            for _ in range(self.parallel):
+            for _ in range(self.parallel if self.host is None else self.host.at_once(self.parallel)):
                 group.create_task(work())

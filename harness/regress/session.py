@@ -11,7 +11,7 @@ from harness.regress.build import Builder
 from harness.regress.git_range import Commit, Repository
 from harness.regress.proof import answer_sentence, rates_lines
 from harness.regress.search import Result, Searcher
-from harness.regress.span import differences, list_span, setting_span, tree_span
+from harness.regress.span import Span, differences, list_span, setting_span, tree_span
 from harness.regress.spec import GitSource, Spec
 from harness.regress.subset import minimise
 from harness.stats.bisect import AnswerKind, Question
@@ -43,12 +43,12 @@ async def conclude(spec: Spec, searcher: Searcher, cache: Path, environment: dic
         return await _commits(spec, spec.git, searcher, cache, environment)
     if spec.list is not None:
         span = list_span(spec.list.variable, spec.list.values)
-        question = _question(spec, len(span.candidates))
+        question = _question(spec, span)
         result = await searcher.search(0, span, question, {})
         return _conclusion(result, span.labels, question, None, None)
     assert spec.setting is not None
     found = differences(spec.setting.good, spec.setting.bad)
-    question = _question(spec, len(found))
+    question = Question(len(found), spec.confidence, spec.min_rate, spec.max_boots)
     minimum = await minimise(searcher, partial(setting_span, spec.setting.good), found, question)
     last = minimum.rounds[-1]
     if not minimum.needed:
@@ -66,8 +66,10 @@ async def conclude(spec: Spec, searcher: Searcher, cache: Path, environment: dic
     )
 
 
-def _question(spec: Spec, candidates: int) -> Question:
-    return Question(candidates, spec.confidence, spec.min_rate, spec.max_boots, spec.good_end_first)
+def _question(spec: Spec, span: Span) -> Question:
+    # The good end costs only its boots, unless the host has to be rebooted for them.
+    first = spec.good_end_first and not span.hosts
+    return Question(len(span.candidates), spec.confidence, spec.min_rate, spec.max_boots, first)
 
 
 async def _commits(
@@ -77,7 +79,7 @@ async def _commits(
     builder = Builder(repository, source.build, source.artifact, cache, source.build_limit_s, environment)
     commits = repository.commits(source.good, source.bad)
     span = tree_span(commits, builder, source.into)
-    question = _question(spec, len(span.candidates))
+    question = _question(spec, span)
     result = await searcher.search(0, span, question, {})
     steps = _git_steps(commits, result)
     group = result.answer.group
@@ -86,7 +88,7 @@ async def _commits(
         if inside:
             searcher.say(f"{commits[group.first].label} is a merge; going on with the {len(inside) - 2} commits inside")
             span = tree_span(inside, builder, source.into)
-            question = _question(spec, len(span.candidates))
+            question = _question(spec, span)
             merge = {len(inside) - 1: result.known.at(group.first)}
             result = await searcher.search(1, span, question, merge)
             commits = inside

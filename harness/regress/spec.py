@@ -10,6 +10,7 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from harness.errors import InputError
+from harness.regress.kernel_value import HOST_KEYS
 from harness.results.store import Run, read_about
 from harness.scenario.model import Platform
 
@@ -49,7 +50,10 @@ class SettingSource:
 
 @dataclass(frozen=True, slots=True)
 class Spec:
-    """Fix a bisection before its first boot. Rates are fractions of 1; exactly one source is given."""
+    """Fix a bisection before its first boot. Rates are fractions of 1; exactly one source is given.
+
+    ``host`` is where boots are made, as ``--host`` has it.
+    """
 
     scenario: str
     fixed: Mapping[str, str]
@@ -63,6 +67,15 @@ class Spec:
     git: GitSource | None = None
     list: ListSource | None = None
     setting: SettingSource | None = None
+    host: str = "local"
+
+    @property
+    def switching(self) -> bool:
+        """Tell whether positions differ in the kernel that the host runs."""
+        keys = {self.git.into} if self.git is not None else set[str]()
+        keys |= {self.list.variable} if self.list is not None else set()
+        keys |= {*self.setting.good, *self.setting.bad} if self.setting is not None else set()
+        return not keys.isdisjoint(HOST_KEYS)
 
 
 _spec_json: TypeAdapter[Spec] = TypeAdapter(Spec)

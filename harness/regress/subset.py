@@ -53,7 +53,9 @@ async def minimise(searcher: Searcher, span_of: SpanOf, pool: Sequence[Differenc
     turned = False
     while pool:
         stage, span = len(rounds), span_of(needed, pool)
-        asked = Question(len(pool), question.confidence, question.min_rate, question.max_boots, good_end_first=True)
+        # The good end costs only its boots, unless the host has to be rebooted for them.
+        first = not span.hosts
+        asked = Question(len(pool), question.confidence, question.min_rate, question.max_boots, good_end_first=first)
         if needed and not await _can_be_tested(span):
             return Minimum(tuple(needed), tuple(rounds), False, labels)
         if needed and await _suffices(searcher, stage, span, asked, inherited):

@@ -111,10 +111,13 @@ def next_step(question: Question, known: Known, costs: Costs, prior: Prior | Non
         return first
     posterior = posterior_of(question, known, prior)
     best = posterior.best(known.untestable)
-    if best.probability >= question.confidence:
-        return _answer(question, known, best)
+    step = _answer(question, known, best) if best.probability >= question.confidence else None
+    if isinstance(step, Answer):
+        return step
     if question.max_boots is not None and known.boots >= question.max_boots:
         return Answer(AnswerKind.UNDECIDED, None, best.probability)
+    if step is not None:
+        return step
     batch = choose_batch(posterior, costs, known.untestable, question.confidence)
     if batch is None:
         return Answer(AnswerKind.UNDECIDED, None, best.probability)
@@ -151,11 +154,15 @@ def _calibrate(question: Question, known: Known) -> Batch | Answer | None:
     others = [tally for position, tally in known.tallies.items() if position not in (0, end) and tally.told]
     nothing_passes = len(others) >= _POSITIONS_THAT_FAIL and all(tally.bad for tally in others)
     if question.good_end_first or nothing_passes:
-        # So many that a good end which fails like the bad one shows it in 19 of 20 cases.
-        wanted = min(enough, math.ceil(math.log(0.05) / math.log1p(-bad.bad / (bad.told + 1))))
+        wanted = _to_tell(question, bad)
         if good.told < wanted or good.bad:
             return Batch(0, max(1, wanted - good.told)) if good.told < 2 * wanted else None
     return None
+
+
+def _to_tell(question: Question, bad: Tally) -> int:
+    # So many boots that a good end which fails like the bad one shows it in 19 of 20 cases.
+    return min(question.clean_boots, math.ceil(math.log(0.05) / math.log1p(-bad.bad / (bad.told + 1))))
 
 
 def _compare_ends(question: Question, known: Known) -> Batch | Answer | None:
@@ -178,5 +185,9 @@ def _answer(question: Question, known: Known, best: Group) -> Batch | Answer:
         return Answer(AnswerKind.BEFORE, None, best.probability)
     if best.first == question.candidates + 1:
         return Answer(AnswerKind.ABSENT, None, best.probability)
+    # At few candidates the first ones outweigh "before" unseen; nobody believes a culprit compared with nothing.
+    before = [tally for position, tally in known.tallies.items() if position < max(1, best.first)]
+    if 0 not in known.untestable and not any(tally.told for tally in before):
+        return Batch(0, _to_tell(question, known.at(question.candidates)))
     kind = AnswerKind.FOUND if best.first == best.last else AnswerKind.GROUP
     return Answer(kind, best, best.probability)

@@ -26,7 +26,8 @@ class Costs:
 
     ``boot_s`` is a boot that works, ``failed_boot_s`` one that fails (a hang ends by its timeout). ``switch_s`` is
     what another position costs before its first boot: install, reboot of the host. ``build_s`` comes on top where a
-    position is not in ``built``. ``installed`` needs no switch; None: nothing is installed.
+    position is not in ``built``. ``installed`` needs no switch; None: nothing is installed. Nor do those in ``alike``,
+    which need the same of the host.
     """
 
     boot_s: float
@@ -35,10 +36,13 @@ class Costs:
     build_s: float = 0.0
     built: frozenset[int] = frozenset()
     installed: int | None = None
+    alike: frozenset[int] = frozenset()
 
     def to_reach(self, positions: NDArray[np.int64]) -> Floats:
         """Return what each of ``positions`` costs before its first boot."""
         cost = np.full(len(positions), float(self.switch_s))
+        if self.alike:
+            cost[np.isin(positions, list(self.alike))] = 0.0
         if self.build_s:
             cost += np.where(np.isin(positions, list(self.built)), 0.0, self.build_s)
         if self.installed is not None:

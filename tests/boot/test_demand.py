@@ -57,6 +57,8 @@ def test_another_host_is_unsupported_and_both_are_named(demand: HostDemand, host
 
 def test_the_release_of_an_image_is_what_counts(tmp_path: Path) -> None:
     require_host(HostDemand(kernel=bzimage(tmp_path / "same", "7.2.0-svsm+")), HERE)
+    (tmp_path / "vmlinux").write_bytes(b"\x7fELF" + b"\0" * 70_000 + b"Linux version 7.2.0-svsm+ (me)")
+    require_host(HostDemand(kernel=str(tmp_path / "vmlinux")), HERE)
     other = HostDemand(kernel=bzimage(tmp_path / "other", "7.2.1"))
     with pytest.raises(Unsupported, match=r"asks for 7\.2\.1 \(boot it there, or use --host virtual\)"):
         require_host(other, HERE)

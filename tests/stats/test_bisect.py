@@ -48,6 +48,21 @@ def test_one_candidate_is_found_or_the_group_that_cannot_be_told_apart() -> None
     assert (group.group.first, group.group.last) == (17, 20)
 
 
+@pytest.mark.parametrize("candidates", [1, 2])
+def test_no_culprit_is_named_before_anything_was_compared_with_it(candidates: int) -> None:
+    def step(**more: int) -> Batch | Answer:
+        question = Question(candidates, min_rate=0.3, **more)
+        return next_step(question, Known({at: Tally(4) for at in range(1, candidates + 1)}), COSTS)
+
+    asked = step()
+    assert isinstance(asked, Batch) and asked.position == 0
+    limited = step(max_boots=4)
+    assert isinstance(limited, Answer) and limited.kind is AnswerKind.UNDECIDED
+    known = Known({0: Tally(0, 2), **{at: Tally(4) for at in range(1, candidates + 1)}})
+    found = next_step(Question(candidates, min_rate=0.3), known, COSTS)
+    assert isinstance(found, Answer) and found.group is not None and found.group.first == 1
+
+
 def test_a_limit_of_boots_ends_undecided() -> None:
     step = _next({64: Tally(4, 16), 32: Tally(0, 5)}, max_boots=25)
     assert isinstance(step, Answer) and step.kind is AnswerKind.UNDECIDED
