@@ -11,9 +11,10 @@ from pathlib import Path
 
 from harness.cli.exit_status import ExitStatus
 from harness.errors import InputError
-from harness.regress.journal import Ended, Journal, Stage, known_of
+from harness.host.protocol import HostKind
+from harness.regress.journal import Ended, HostOpened, Journal, Stage, Switched, known_of
 from harness.regress.plot import draw_file, terminal_plot
-from harness.regress.proof import answer_sentence, bits_left, proof_lines
+from harness.regress.proof import answer_sentence, bits_left, host_kernels, proof_lines
 from harness.regress.session import Conclusion
 from harness.results.files import write_whole
 from harness.results.store import Run, read_about
@@ -49,6 +50,9 @@ def mail_lines(run: Run, conclusion: Conclusion) -> list[str]:
         if isinstance(host, dict)
         else []
     )
+    elsewhere = _other_host(run)
+    if elsewhere:
+        facts = [*elsewhere, "and of the machine that ran the harness:", *(f"  {fact}" for fact in facts)]
     return [
         conclusion.title or "Bisection without a culprit",
         "",
@@ -62,6 +66,23 @@ def mail_lines(run: Run, conclusion: Conclusion) -> list[str]:
         "To check it (boots nothing):",
         f"  svsm-harness bisect --replay {run.folder.name}",
     ]
+
+
+# Empty where boots were made on this machine.
+def _other_host(run: Run) -> list[str]:
+    entries = list(Journal(run.folder / "journal.jsonl").entries())
+    opened = [entry for entry in entries if isinstance(entry, HostOpened) and entry.name != HostKind.LOCAL]
+    if not opened:
+        return []
+    lines = [f"host: {opened[-1].name}", f"cpu: {opened[-1].cpu}", f"cpus: {opened[-1].cpus}"]
+    stages = {entry.stage: entry for entry in entries if isinstance(entry, Stage)}
+    switched = sorted({(entry.stage, entry.position) for entry in entries if isinstance(entry, Switched)})
+    if not switched:
+        return [*lines, f"kernel: {opened[-1].release}"]
+    for stage, position in switched:
+        own = [entry for entry in entries if entry.stage == stage]
+        lines += [f"kernel of {stages[stage].labels[position]}: {text}" for text in host_kernels(own, position)]
+    return lines
 
 
 def print_conclusion(run: Run, conclusion: Conclusion, output: str) -> None:

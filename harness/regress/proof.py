@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from harness.regress.journal import Booted, Entry, Prepared, Stage, Untestable, known_of
+from harness.regress.journal import Booted, Entry, Prepared, Stage, Switched, Untestable, known_of
 from harness.stats.binomial import exact_interval
 from harness.stats.bisect import Answer, AnswerKind, Known, Question, posterior_of
 from harness.stats.bisect_posterior import Tally
 from harness.units import format_duration, format_rate
 
-__all__ = ["answer_sentence", "bits_left", "proof_lines", "rates_lines"]
+__all__ = ["answer_sentence", "bits_left", "host_kernels", "proof_lines", "rates_lines"]
 
 
 def answer_sentence(answer: Answer, labels: Sequence[str], known: Known, question: Question) -> str:
@@ -93,6 +93,7 @@ def proof_lines(entries: Sequence[Entry]) -> list[str]:
                 f"  {position:>5} {stage.labels[position]}: {tally.bad} bad, {tally.good} good, {tally.other} other; "
                 f"begins here {format_rate(chance)}{image}"
             )
+            lines += [f"        ran on the host as {text}" for text in host_kernels(own, position)]
             if position in refused:
                 lines.append(f"        cannot be tested: {refused[position].splitlines()[0]}")
             boots = [entry for entry in own if isinstance(entry, Booted) and entry.position == position]
@@ -104,7 +105,24 @@ def proof_lines(entries: Sequence[Entry]) -> list[str]:
         before, after = posterior.probability(0, 0), posterior.probability(len(stage.labels), len(stage.labels))
         lines.append(f"  before the range {format_rate(before)}, not even at the bad end {format_rate(after)}")
         lines.append(f"  {known.boots} boots of {format_duration(spent_s)} in all")
+        switches = [entry.took_s for entry in own if isinstance(entry, Switched) and entry.took_s]
+        if switches:
+            took = format_duration(sum(switches))
+            lines.append(f"  {len(switches)} switches of the host's kernel, {took} in all")
     return lines
+
+
+def host_kernels(entries: Sequence[Entry], position: int) -> list[str]:
+    """Return what the host was seen to run for a position: release, build id, or why it was not compared, and time."""
+    own = [entry for entry in entries if isinstance(entry, Switched) and entry.position == position]
+    found = []
+    for (release, build_id, note), count in Counter((one.release, one.build_id, one.note) for one in own).items():
+        took_s = sum(one.took_s for one in own if (one.release, one.build_id, one.note) == (release, build_id, note))
+        build = note if build_id is None else f"build id {build_id[:12]}"
+        times = "once" if count == 1 else f"{count} times"
+        put = f"put there {times}, {format_duration(took_s)}" if took_s else "it ran already"
+        found.append(f"{release} ({build}; {put})")
+    return found
 
 
 def bits_left(entries: Sequence[Entry], stage: Stage) -> list[tuple[int, float, int, int]]:

@@ -8,7 +8,7 @@ from harness.cli.bisect import parse_rate_option
 from harness.cli.bisect_report import mail_lines, print_replay, write_files
 from harness.cli.exit_status import ExitStatus
 from harness.errors import InputError
-from harness.regress.journal import Booted, Ended, Journal, Stage
+from harness.regress.journal import Booted, Ended, HostOpened, Journal, Stage, Switched
 from harness.regress.session import Conclusion
 from harness.results.store import Run, create_run
 from harness.stats.bisect import AnswerKind, Question
@@ -48,6 +48,24 @@ def test_the_files_for_a_reviewer_and_for_a_mail(tmp_path: Path) -> None:
     assert mail[0] == "Fixes: b"
     assert "  cpu: EPYC" in mail
     assert "  svsm-harness bisect 'a b'" in mail
+
+
+def test_a_mail_names_the_host_and_the_kernels_that_it_ran(tmp_path: Path) -> None:
+    run = _run(tmp_path, 1)
+    journal = Journal(run.folder / "journal.jsonl")
+    journal.append(HostOpened("milan", "6.1.0-b", "EPYC 7713", 128))
+    mail = mail_lines(run, FOUND)
+    assert mail[mail.index("Environment:") + 1 :][:4] == [
+        "  host: milan",
+        "  cpu: EPYC 7713",
+        "  cpus: 128",
+        "  kernel: 6.1.0-b",
+    ]
+    assert "    cpu: EPYC" in mail
+    journal.append(Switched(0, 1, "6.1.0-b", "ab" * 20, "", 50.0))
+    mail = mail_lines(run, FOUND)
+    assert "  kernel of b: 6.1.0-b (build id abababababab; put there once, 50.0 s)" in mail
+    assert "  kernel: 6.1.0-b" not in mail
 
 
 @pytest.mark.parametrize("text", ["0%", "100%", "0.95"])

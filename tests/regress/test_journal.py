@@ -4,13 +4,26 @@ from pathlib import Path
 
 import pytest
 
-from harness.regress.journal import Booted, Ended, Entry, Journal, Prepared, Stage, Untestable, known_of
+from harness.regress.journal import (
+    Booted,
+    Ended,
+    Entry,
+    HostOpened,
+    Journal,
+    Prepared,
+    Stage,
+    Switched,
+    Untestable,
+    known_of,
+)
 from harness.stats.bisect import AnswerKind, Question
 from harness.stats.bisect_posterior import Tally
 
 ENTRIES: list[Entry] = [
     Stage(0, "commits", ("a", "b", "c"), Question(2), {2: Tally(1, 2)}),
     Prepared(0, 1, "d1", 3.5),
+    HostOpened("milan", "6.1.0", "EPYC", 8),
+    Switched(0, 1, "6.1.0", None, "no notes", 90.5),
     Untestable(0, 1, "does not build"),
     Booted(0, 2, "bad", "hang", "boots/0001", 1.5),
     Booted(0, 2, "other", "panic", "boots/0002", 1.0),

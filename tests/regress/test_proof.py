@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from harness.regress.journal import Booted, Entry, Prepared, Stage, Untestable, known_of
-from harness.regress.proof import answer_sentence, bits_left, proof_lines, rates_lines
+from harness.regress.journal import Booted, Entry, HostOpened, Prepared, Stage, Switched, Untestable, known_of
+from harness.regress.proof import answer_sentence, bits_left, host_kernels, proof_lines, rates_lines
 from harness.stats.bisect import Answer, AnswerKind, Known, Question
 from harness.stats.bisect_posterior import Group, Tally
 
@@ -53,3 +53,24 @@ def test_rates_on_both_sides_have_intervals() -> None:
     lines = rates_lines(Known({1: Tally(0, 9), 4: Tally(5, 5)}), 3)
     assert lines[0] == "before: 0 of 9 boots failed (95%: 0% to 34%)"
     assert lines[1].startswith("from there on: 5 of 10 boots failed (95%: 19%")
+
+
+def test_what_each_candidate_ran_as_is_listed() -> None:
+    switches: list[Entry] = [
+        HostOpened("virtual", "6.1.0-e", "EPYC", 2),
+        Switched(0, 4, "6.1.0-e", "ab" * 20, "", 17.0),
+        Switched(0, 4, "6.1.0-e", "ab" * 20, "", 13.0),
+        Switched(0, 1, "6.1.0-b", None, "only the release was compared: no notes", 10.0),
+        Switched(1, 4, "6.1.0-other", None, "", 10.0),
+    ]
+    entries = [*ENTRIES, *switches]
+    assert host_kernels([entry for entry in entries if entry.stage == 0], 4) == [
+        "6.1.0-e (build id abababababab; put there 2 times, 30.0 s)"
+    ]
+    text = "\n".join(proof_lines(entries))
+    assert "ran on the host as 6.1.0-b (only the release was compared: no notes; put there once, 10.0 s)" in text
+    assert "3 switches of the host's kernel, 40.0 s in all" in text
+    assert host_kernels([Switched(0, 4, "6.1.0-e", "ab" * 20, "", 0.0)], 4) == [
+        "6.1.0-e (build id abababababab; it ran already)"
+    ]
+    assert "switches" not in "\n".join(proof_lines(ENTRIES))
