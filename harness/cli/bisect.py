@@ -13,6 +13,7 @@ import typer
 
 from harness.boot.demand import demanded_image
 from harness.catalogue import parse_set
+from harness.cli.bisect_config import At, BadConfig, ConfigPath, GoodConfig, config_source, require_configs
 from harness.cli.bisect_report import print_conclusion, print_replay, write_files
 from harness.cli.exit_status import ExitStatus
 from harness.cli.options import Format, HostName, Only, Results, SetValues
@@ -89,6 +90,10 @@ def bisect(
             show_default=False,
         ),
     ] = None,
+    good_config: GoodConfig = None,
+    bad_config: BadConfig = None,
+    config_path: ConfigPath = ".config",
+    at: At = "HEAD",
     signature: Annotated[
         list[str] | None,
         typer.Option(
@@ -130,6 +135,9 @@ def bisect(
     boots what tells most for its cost. Exit status: 0 found; 1 no difference: the bad end does not fail, or the good
     end does; 2 bad input, or the ends are swapped; 3 undecided; 4 ERROR; 130 interrupted (go on with --resume).
 
+    Kernel configurations are --good-config and --bad-config with --git REPO: one commit is built in a worktree with
+    merges of both, put at --config-path. Let --build begin with `make olddefconfig`, which asks nothing.
+
     Host kernels (host.kernel) are switched on --host virtual, whose first level reboots, and on a machine whose entry
     in ci/hosts.yaml has a kernel: section. Nothing else that is searched reboots a host.
     """
@@ -149,9 +157,16 @@ def bisect(
             raise InputError(
                 "name a scenario, and what to search: svsm-harness bisect SCENARIO --git, --list or --bad-set"
             )
+        configs = require_configs(good_config, bad_config, git, (good, bad))
         asked = [name for name, given in (("--git", git), ("--list", values), ("--bad-set", bad_set)) if given]
         if len(asked) != 1:
             raise InputError(f"search one thing: --git, --list, or --good-set with --bad-set; given: {asked or 'none'}")
+        source = None
+        if git is not None and configs is not None:
+            options = require_build_options(build, artifact, into)
+            source = config_source(git, at, config_path, options, _limit_s(build_limit))
+        elif git is not None:
+            source = _git_source(git, good, bad, build, artifact, into, build_limit)
         spec = Spec(
             scenario=str(scenario.resolve()),
             fixed=parse_set(set_values),
@@ -162,13 +177,15 @@ def bisect(
             min_rate=parse_rate_option("--min-rate", min_rate),
             max_boots=boots,
             good_end_first=True,
-            git=None if git is None else _git_source(git, good, bad, build, artifact, into, build_limit),
+            git=source,
             list=None if values is None else _list_source(values),
             setting=None if not bad_set else SettingSource(parse_set(good_set), parse_set(bad_set)),
             host=host,
         )
         require_sound(spec, os.environ)
         run = create_run(results, with_spec(describe_run(sys.argv), spec))
+        if configs is not None:
+            configs.keep(run.folder)
     try:
         conclusion = asyncio.run(_carry_out(spec, run, parallel, quiet=output == "json"))
     except BaseException:
@@ -247,11 +264,14 @@ def _git_source(
     repository = Repository(folder.resolve())
     repository.require_clean()
     commits = repository.commits(good, bad)
+    return GitSource(str(folder.resolve()), commits[0].hash, commits[-1].hash, build, artifact, into, _limit_s(limit))
+
+
+def _limit_s(text: str) -> float:
     try:
-        limit_s = parse_duration_s(limit)
+        return parse_duration_s(text)
     except ValueError as error:
         raise InputError(f"--build-limit: {error}") from error
-    return GitSource(str(folder.resolve()), commits[0].hash, commits[-1].hash, build, artifact, into, limit_s)
 
 
 def _list_source(text: str) -> ListSource:

@@ -84,18 +84,18 @@ class ConfigTree:
                 "symbol depends on may be off in both, or be absent from this tree"
             )
 
-    def brought_along(self, needed: Sequence[Difference]) -> str | None:
+    def brought_along(self, needed: Sequence[Difference]) -> list[str]:
         """Say what else the build changed because of ``needed``: what they select, or what they let in by default.
 
-        None: nothing, or it cannot be built.
+        Empty if that is nothing, or it cannot be built.
         """
         try:
             before, after = self.build(()).used or {}, self.build(needed).used or {}
         except CannotTest:
-            return None
+            return []
         named = {one.key for one in needed}
         changed = changed_back(before, after, [symbol for symbol in {**before, **after} if symbol not in named])
-        return f"the build changes with it: {_listed(changed)}" if changed else None
+        return [f"the build changes with it: {_listed(changed)}"] if changed else []
 
     def _text(self, applied: Sequence[Difference]) -> str:
         return render_config(apply_differences(self.good, applied))

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from harness.regress.build import Builder
+from harness.regress.config_files import read_configs
+from harness.regress.config_span import ConfigTree, config_differences
 from harness.regress.git_range import Commit, Repository
 from harness.regress.proof import answer_sentence, rates_lines
 from harness.regress.search import Result, Searcher
-from harness.regress.span import Span, differences, list_span, setting_span, tree_span
+from harness.regress.span import Difference, Span, differences, list_span, setting_span, tree_span
 from harness.regress.spec import GitSource, Spec
-from harness.regress.subset import minimise
+from harness.regress.subset import SpanOf, minimise
 from harness.stats.bisect import AnswerKind, Question
 
 __all__ = ["Conclusion", "conclude"]
@@ -39,6 +42,8 @@ async def conclude(spec: Spec, searcher: Searcher, cache: Path, environment: dic
     :raise InputError: if what is searched cannot be: an end that cannot be tested, no commits, a dirty tree.
     :raise HostError: if the journal or a record cannot be written.
     """
+    if spec.git is not None and spec.git.config_path is not None:
+        return await _configurations(spec, spec.git, searcher, cache, environment)
     if spec.git is not None:
         return await _commits(spec, spec.git, searcher, cache, environment)
     if spec.list is not None:
@@ -48,21 +53,48 @@ async def conclude(spec: Spec, searcher: Searcher, cache: Path, environment: dic
         return _conclusion(result, span.labels, question, None, None)
     assert spec.setting is not None
     found = differences(spec.setting.good, spec.setting.bad)
+    return await _smallest(spec, searcher, found, partial(setting_span, spec.setting.good), lambda needed: ())
+
+
+async def _configurations(
+    spec: Spec, source: GitSource, searcher: Searcher, cache: Path, environment: dict[str, str]
+) -> Conclusion:
+    assert source.config_path is not None
+    repository = Repository(Path(source.repository))
+    builder = Builder(repository, source.build, source.artifact, cache, source.build_limit_s, environment)
+    good, bad = read_configs(searcher.journal.path.parent)
+    commit = repository.commit(source.bad)
+    tree = ConfigTree(builder, commit, source.into, source.config_path, good, searcher.say)
+    found = config_differences(good, bad)
+    searcher.say(f"symbols that differ: {len(found)}; building both configurations of {commit.label}")
+    await asyncio.to_thread(tree.require_difference, found)
+    return await _smallest(spec, searcher, found, tree.span, tree.brought_along)
+
+
+async def _smallest(
+    spec: Spec,
+    searcher: Searcher,
+    found: Sequence[Difference],
+    span_of: SpanOf,
+    more: Callable[[Sequence[Difference]], Sequence[str]],
+) -> Conclusion:
+    # ``more`` are further sentences about what is needed.
     question = Question(len(found), spec.confidence, spec.min_rate, spec.max_boots)
-    minimum = await minimise(searcher, partial(setting_span, spec.setting.good), found, question)
-    last = minimum.rounds[-1]
+    minimum = await minimise(searcher, span_of, found, question)
     if not minimum.needed:
-        return _conclusion(last, minimum.labels, question, None, None)
+        return _conclusion(minimum.rounds[-1], minimum.labels, question, None, None)
     names = tuple(one.label for one in minimum.needed)
     several = "these together make" if len(names) > 1 else "this alone makes"
     sentences: tuple[str, ...] = (f"of {len(found)} differences {several} the failure: {'; '.join(names)}",)
     if not minimum.whole:
         sentences += ("whether more is needed beside it was not decided",)
-    first = minimum.rounds[0]
-    culprit = first.answer.group.first if first.answer.group else len(found)
-    chance = min(result.answer.probability for result in minimum.rounds)
+    sentences += tuple(await asyncio.to_thread(more, minimum.needed))
+    decided = [result for result in minimum.rounds if result.answer.kind is AnswerKind.FOUND]
+    group = decided[0].answer.group
+    culprit = group.first if group else len(found)
+    chance = min(result.answer.probability for result in decided)
     return Conclusion(
-        AnswerKind.FOUND, (*sentences, *rates_lines(first.known, culprit)), chance, "; ".join(names), None
+        AnswerKind.FOUND, (*sentences, *rates_lines(decided[0].known, culprit)), chance, "; ".join(names), None
     )
 
 

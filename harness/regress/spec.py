@@ -21,7 +21,11 @@ _KEY = "bisect"
 
 @dataclass(frozen=True, slots=True)
 class GitSource:
-    """Search the commits of ``repository`` after ``good`` up to ``bad``; both are full hashes."""
+    """Search the commits of ``repository`` after ``good`` up to ``bad``; both are full hashes.
+
+    ``config_path`` (in the worktree) not None: both are one commit, and what is searched are the differences of the
+    kernel configurations ``good.config`` and ``bad.config`` beside the journal, put there for the build.
+    """
 
     repository: str
     good: str
@@ -30,6 +34,7 @@ class GitSource:
     artifact: str
     into: str
     build_limit_s: float
+    config_path: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,12 +9,18 @@ from pathlib import Path
 
 from harness.boot.site import payload_folder
 
-__all__ = ["BUILD", "git", "make_repository"]
+__all__ = ["BUILD", "arm_hang", "git", "make_repository"]
 
 BUILD = "make -s -j2 -C vmpl_model OUT=$PWD/out"
 # Two VMSAs of the AP are created in each boot (SVSM and guest), so that 10.56% each hang one boot in five.
 _STATE = "} faults[FAULT_COUNT];"
-_HANGS = "} faults[FAULT_COUNT] = {[FAULT_AP_START_HANG] = {.armed = true, .rate = 105573}};"
+_HANGS = "} faults[FAULT_COUNT] = {[FAULT_AP_START_HANG] = {.armed = true, .rate = %d}};"
+
+
+def arm_hang(faults: str, rate: float = 0.105573) -> str:
+    """Return the text of faults.c with a fault that hangs each VMSA of an AP at this rate."""
+    assert _STATE in faults
+    return faults.replace(_STATE, _HANGS % round(rate * 1_000_000))
 
 
 def git(folder: Path, *words: str) -> str:
@@ -35,8 +41,7 @@ def make_repository(folder: Path, commits: int, culprit: int, broken: Collection
     text = main.read_text()
     for number in range(1, commits + 1):
         if number == culprit:
-            assert _STATE in faults.read_text()
-            faults.write_text(faults.read_text().replace(_STATE, _HANGS))
+            faults.write_text(arm_hang(faults.read_text()))
         error = "#error does not build\n" if number in broken else ""
         main.write_text(f'{text}\nconst char revision_{number}[] = "{number}";\n{error}')
         git(folder, "commit", "--quiet", "-a", "-m", f"vmpl_model: change number {number}")

@@ -152,5 +152,5 @@ def test_what_does_not_build_in_one_order_is_told_apart_in_the_other(tmp_path: P
     minimum = asyncio.run(minimise(engine, bench.tree.span, found, Question(len(found), confidence=0.99)))
     # DEBUG brings TRACE with it, so that TRACE itself is not needed.
     assert {one.key for one in minimum.needed} == {"CONFIG_B", "CONFIG_DEBUG"}
-    assert bench.tree.brought_along(minimum.needed) == "the build changes with it: CONFIG_TRACE is y"
-    assert bench.tree.brought_along([found[0]]) is None
+    assert bench.tree.brought_along(minimum.needed) == ["the build changes with it: CONFIG_TRACE is y"]
+    assert bench.tree.brought_along([found[0]]) == []
