@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from harness.evidence.flavour import FlavourRules, IrqVmpl
 from harness.evidence.ftrace import Record
 from harness.evidence.irq import Accept, Basis, Delivery, Fate, IrqFacts, IrqSource, Raise
+from harness.evidence.irq_scan import IOAPIC_PINS, RouteScan
 from harness.evidence.irq_vmpl import VmplGuess
 from harness.evidence.probe_marks import PROBE_MARK
 from harness.evidence.steps import Window, windows_from_marks
@@ -75,6 +76,7 @@ class _Thread:
     # Acceptances after kvm_set_irq: the IOAPIC prints its own line behind them.
     before_ioapic: list[int] = field(default_factory=list)
     pic: bool = False
+    scan: RouteScan = field(default_factory=RouteScan)
 
 
 # One vector of one vCPU.
@@ -114,6 +116,8 @@ class IrqFold:
         # Deliveries of a thread whose vCPU is not known yet.
         self._unplaced: dict[int, list[Record]] = {}
         self._spurious_eois = 0
+        # Positions in _raises of what was only read.
+        self._scanned: set[int] = set()
         self._marks: list[Record] = []
         self._notes: dict[str, int] = {}
 
@@ -151,6 +155,7 @@ class IrqFold:
         else:
             if isinstance(fields, KvmEntry):
                 self._thread_is(record.pid, fields.vcpu)
+                self._scanned.update(thread.scan.entered())
                 thread.raising, thread.gsi, thread.pic = None, None, False
             self._guess.take(record)
 
@@ -170,7 +175,7 @@ class IrqFold:
         notes = tuple(text if count == 1 else f"{text} ({count} times)" for text, count in self._notes.items())
         return IrqFacts(
             flavour=self._rules.flavour,
-            raises=tuple(self._raises),
+            raises=tuple(one for position, one in enumerate(self._raises) if position not in self._scanned),
             accepts=tuple(self._accepts),
             deliveries=tuple(deliveries),
             spurious_eois=self._spurious_eois,
@@ -203,8 +208,12 @@ class IrqFold:
     def _raise_msi(self, record: Record, fields: MsiSetIrq, thread: _Thread) -> None:
         physical = fields.destination == "physical" and fields.dst not in _BROADCASTS
         one = physical or fields.mode == "LowPrio"
+        # A pin of an IOAPIC that is QEMU's (split irqchip) gets here by its route; the routes of devices come behind.
+        gsi = thread.gsi if thread.gsi_high else None
+        source = IrqSource.GSI if gsi is not None and gsi < IOAPIC_PINS else IrqSource.MSI
+        thread.scan.raised(len(self._raises))
         self._add(thread, Raise(
-            record.line, record.at, self._pids.get(record.pid), IrqSource.MSI, thread.gsi, fields.vec, fields.mode,
+            record.line, record.at, self._pids.get(record.pid), source, gsi, fields.vec, fields.mode,
             fields.dst if physical else None, 1 if one else None, (), masked=False, coalesced=False,
         ))  # fmt: skip
 
@@ -272,6 +281,7 @@ class IrqFold:
         source, raised = IrqSource.LOCAL, None
         if thread.raising is not None and self._raises[thread.raising].vector == fields.vec:
             cause = self._raises[thread.raising]
+            thread.scan.accepted(thread.raising)
             source, raised = cause.source, cause.line
             self._raises[thread.raising] = cause._replace(accepted_by=(*cause.accepted_by, fields.apicid))
         elif thread.gsi is not None and thread.gsi_high and thread.raising is None:
