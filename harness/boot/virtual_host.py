@@ -154,11 +154,26 @@ def _vendor() -> str:
 
 
 async def _await_login(machine: VirtualMachine, secrets: BootSecrets, deadline: Deadline) -> Login:
+    ready = asyncio.create_task(_until_ready(machine, deadline))
+    gone = asyncio.create_task(until_gone(machine, ends_qemu=False))
     try:
-        port = await machine.forwarded_port(deadline)
-        await machine.console.wait_for(_READY_LINE, deadline, anywhere=True)
+        # A kernel that stops at once must not be waited for.
+        await asyncio.wait({ready, gone}, return_when=asyncio.FIRST_COMPLETED)
+        if not ready.done():
+            raise EOFError(f"it ended ({gone.result()})")
+        port = ready.result()
     except (TimeoutError, EOFError, MonitorLost) as error:
         said = machine.console.tail(2000).decode(errors="replace").strip().splitlines()[-5:]
         why = str(error) or "not ready in time"
         raise DidNotComeUp("\n".join([f"the virtual host did not come up: {why}; its last words:", *said])) from error
+    finally:
+        for task in (ready, gone):
+            task.cancel()
+        await asyncio.gather(ready, gone, return_exceptions=True)
     return login_by_secrets(port, secrets.host_public, secrets.user_private)
+
+
+async def _until_ready(machine: VirtualMachine, deadline: Deadline) -> int:
+    port = await machine.forwarded_port(deadline)
+    await machine.console.wait_for(_READY_LINE, deadline, anywhere=True)
+    return port
