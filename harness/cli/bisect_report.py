@@ -6,16 +6,17 @@ import json
 import os
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from harness.cli.exit_status import ExitStatus
 from harness.errors import InputError
 from harness.host.protocol import HostKind
-from harness.regress.journal import Ended, HostOpened, Journal, Stage, Switched, known_of
+from harness.regress.journal import Checked, Ended, Entry, HostOpened, Journal, Stage, Switched, known_of
 from harness.regress.plot import draw_file, terminal_plot
-from harness.regress.proof import answer_sentence, bits_left, host_kernels, proof_lines
+from harness.regress.proof import answer_sentence, bits_left, check_sentence, host_kernels, proof_lines
 from harness.regress.session import Conclusion
+from harness.regress.subset import boots_to_check
 from harness.results.files import write_whole
 from harness.results.store import Run, read_about
 from harness.stats.bisect import Answer, AnswerKind, next_step
@@ -99,7 +100,8 @@ def print_conclusion(run: Run, conclusion: Conclusion, output: str) -> None:
         print(json.dumps(document, indent=1))
         return
     print()
-    for stage in (entry for entry in journal if isinstance(entry, Stage)):
+    ended = {entry.stage for entry in journal if isinstance(entry, Ended)}
+    for stage in (entry for entry in journal if isinstance(entry, Stage) and entry.stage in ended):
         print("\n".join(terminal_plot(bits_left(journal, stage), len(stage.labels) - 1)))
     print()
     print("\n".join(conclusion.sentences))
@@ -121,8 +123,12 @@ def print_replay(run: Run, plot: Path | None, output: str, status: Mapping[Answe
     last = ExitStatus.INCONCLUSIVE
     for stage in stages:
         given = next((entry for entry in entries if isinstance(entry, Ended) and entry.stage == stage.stage), None)
+        checked = _replay_check(entries, stage)
+        if checked is not None and output == "text":
+            print(f"check {stage.stage + 1}: {checked}")
         if given is None:
-            print(f"search {stage.stage + 1} has not ended", file=sys.stderr)
+            if checked is None:
+                print(f"search {stage.stage + 1} has not ended", file=sys.stderr)
             continue
         known = known_of(entries, stage.stage)
         answer = next_step(stage.question, known, Costs(1, 1, 0))
@@ -143,6 +149,21 @@ def print_replay(run: Run, plot: Path | None, output: str, status: Mapping[Answe
     if plot is not None:
         _draw(run, plot)
     return last
+
+
+def _replay_check(entries: Sequence[Entry], stage: Stage) -> str | None:
+    # None: nothing was checked. What was decided rests on the boots that were made by then.
+    for number, entry in enumerate(entries):
+        if isinstance(entry, Checked) and entry.stage == stage.stage:
+            known = known_of(entries[:number], stage.stage)
+            enough = boots_to_check(known.at(0), stage.inherited[stage.question.candidates], stage.question)
+            if enough is not entry.enough:
+                said = "is enough" if entry.enough else "is not enough"
+                raise InputError(
+                    f"check {stage.stage + 1}: the journal says {stage.labels[0]} {said}, its boots do not"
+                )
+            return check_sentence(entry, stage, known)
+    return None
 
 
 def _draw(run: Run, plot: Path) -> None:

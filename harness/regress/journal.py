@@ -20,6 +20,7 @@ from harness.stats.bisect_posterior import Tally
 
 __all__ = [
     "Booted",
+    "Checked",
     "Ended",
     "Entry",
     "HostOpened",
@@ -125,7 +126,16 @@ class Ended:
     kind: Literal["ended"] = "ended"
 
 
-Entry = Stage | HostOpened | Prepared | Switched | Untestable | Booted | Ended
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """Say whether position 0 of a search over a set fails by itself: what is in place there is enough."""
+
+    stage: int
+    enough: bool
+    kind: Literal["checked"] = "checked"
+
+
+Entry = Stage | Checked | HostOpened | Prepared | Switched | Untestable | Booted | Ended
 _entry_json: TypeAdapter[Entry] = TypeAdapter(Entry)
 
 

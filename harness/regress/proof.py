@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from harness.regress.journal import Booted, Entry, Prepared, Stage, Switched, Untestable, known_of
+from harness.regress.journal import Booted, Checked, Ended, Entry, Prepared, Stage, Switched, Untestable, known_of
 from harness.stats.binomial import exact_interval
 from harness.stats.bisect import Answer, AnswerKind, Known, Question, posterior_of
 from harness.stats.bisect_posterior import Tally
 from harness.units import format_duration, format_rate
 
-__all__ = ["answer_sentence", "bits_left", "host_kernels", "proof_lines", "rates_lines"]
+__all__ = ["answer_sentence", "bits_left", "check_sentence", "host_kernels", "proof_lines", "rates_lines"]
 
 
 def answer_sentence(answer: Answer, labels: Sequence[str], known: Known, question: Question) -> str:
@@ -43,6 +43,12 @@ def answer_sentence(answer: Answer, labels: Sequence[str], known: Known, questio
     groups = posterior_of(question, known).credible(question.confidence)
     names = "; ".join(_group(group.first, group.last, labels) for group in groups)
     return f"undecided after {known.boots} boots; with {format_rate(question.confidence)} it is one of: {names}"
+
+
+def check_sentence(check: Checked, stage: Stage, known: Known) -> str:
+    """Say whether what is in place at position 0 fails by itself, and in how many boots."""
+    does = "fails" if check.enough else "does not fail"
+    return f"{stage.labels[0]}, it {does} by itself: {_share(known.at(0))} boots"
 
 
 def _share(tally: Tally) -> str:
@@ -81,6 +87,12 @@ def proof_lines(entries: Sequence[Entry]) -> list[str]:
         own = [entry for entry in entries if entry.stage == stage.stage]
         known = known_of(own, stage.stage)
         posterior = posterior_of(stage.question, known)
+        check = next((entry for entry in own if isinstance(entry, Checked)), None)
+        if check is not None and not any(isinstance(entry, Ended) for entry in own):
+            # No search, but the question whether one difference may be left out; it has no posterior.
+            spent_s = sum(boot.duration_s for boot in own if isinstance(boot, Booted))
+            lines.append(f"check {stage.stage + 1}: {check_sentence(check, stage, known)}, {format_duration(spent_s)}")
+            continue
         lines.append(f"search {stage.stage + 1}: {len(stage.labels) - 1} candidates, {stage.what}")
         refused = {entry.position: entry.why for entry in own if isinstance(entry, Untestable)}
         digests = {entry.position: entry.digest for entry in own if isinstance(entry, Prepared)}

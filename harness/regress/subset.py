@@ -12,13 +12,13 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.regress.journal import known_of
+from harness.regress.journal import Checked, known_of
 from harness.regress.search import Result, Searcher
 from harness.regress.span import CannotTest, Difference, Span
 from harness.stats.bisect import AnswerKind, Question
 from harness.stats.bisect_posterior import Tally
 
-__all__ = ["Minimum", "SpanOf", "minimise"]
+__all__ = ["Minimum", "SpanOf", "boots_to_check", "minimise"]
 
 #: Return the span of what is needed already, which is in place everywhere, and of the differences to search.
 SpanOf = Callable[[Sequence[Difference], Sequence[Difference]], Span]
@@ -108,16 +108,25 @@ async def _suffices(
     searcher: Searcher, stage: int, span: Span, question: Question, inherited: Mapping[int, Tally]
 ) -> bool:
     entries = searcher.read(stage, span, question, inherited)
-    end = inherited[question.candidates]
+    while True:
+        left = boots_to_check(known_of(entries, stage).at(0), inherited[question.candidates], question)
+        if isinstance(left, bool):
+            if not any(isinstance(entry, Checked) and entry.stage == stage for entry in entries):
+                searcher.journal.append(Checked(stage, left))
+            return left
+        await searcher.boot_position(stage, span, 0, left, entries)
+
+
+def boots_to_check(alone: Tally, end: Tally, question: Question) -> bool | int:
+    """Tell whether what is in place fails by itself, by its boots and the bad end's; or how many more that takes.
+
+    It does not if it would have failed in these boots with 99%, at the rate of the bad end.
+    """
+    if alone.bad >= _FAILURES_THAT_SHOW:
+        return True
     rate = end.bad / (end.told + 1)
     clean = min(question.clean_boots, math.ceil(math.log(0.01) / math.log1p(-max(rate, question.min_rate))))
-    while True:
-        tally = known_of(entries, stage).at(0)
-        if tally.bad >= _FAILURES_THAT_SHOW:
-            return True
-        # One failure alone may be a stray; it is looked at for longer.
-        wanted = clean * (4 if tally.bad else 1)
-        made = tally.good + tally.other
-        if made >= wanted:
-            return False
-        await searcher.boot_position(stage, span, 0, wanted - made, entries)
+    # One failure alone may be a stray; it is looked at for longer.
+    wanted = clean * (4 if alone.bad else 1)
+    made = alone.good + alone.other
+    return wanted - made if made < wanted else False

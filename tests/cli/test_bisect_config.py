@@ -50,7 +50,8 @@ def test_the_symbols_that_make_ap_start_hang_are_named_among_many(bench: Bench) 
     assert "half.c: error: other half is missing" in (bench.run / "journal.jsonl").read_text()
     assert (bench.run / "good.config").read_text() == GOOD
     replayed = bench.command("bisect", "--replay", "latest")
-    assert replayed.status == 0, replayed
+    assert (replayed.status, replayed.err) == (0, ""), replayed
+    assert "with CONFIG_FAULTS: absent → y, it does not fail by itself" in replayed.out
     # It goes on with what it began with, whatever became of the files; here it has nothing left to do.
     boots = (bench.run / "journal.jsonl").read_bytes().count(b'"kind":"boot"')
     for name in ("good.config", "bad.config"):

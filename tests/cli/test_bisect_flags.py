@@ -36,6 +36,7 @@ def _check_against_journal(bench: Bench, done: Done) -> None:
     replayed = bench.command("bisect", "--replay", "latest", "--format", "json")
     assert replayed.status == done.status, replayed
     assert json.loads(replayed.out)["exit_status"] == done.status
+    assert replayed.err == ""
 
 
 @pytest.mark.parametrize(

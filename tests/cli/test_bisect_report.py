@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -8,10 +9,11 @@ from harness.cli.bisect import parse_rate_option
 from harness.cli.bisect_report import mail_lines, print_replay, write_files
 from harness.cli.exit_status import ExitStatus
 from harness.errors import InputError
-from harness.regress.journal import Booted, Ended, HostOpened, Journal, Stage, Switched
+from harness.regress.journal import Booted, Checked, Ended, HostOpened, Journal, Stage, Switched
 from harness.regress.session import Conclusion
 from harness.results.store import Run, create_run
 from harness.stats.bisect import AnswerKind, Question
+from harness.stats.bisect_posterior import Tally
 
 STATUS = {kind: ExitStatus.PASSED for kind in AnswerKind}
 FOUND = Conclusion(AnswerKind.FOUND, ("it begins with b",), 0.97, "Fixes: b", "git bisect start\n")
@@ -37,6 +39,28 @@ def test_the_answer_is_derived_from_the_boots(tmp_path: Path, capsys: pytest.Cap
 def test_an_answer_that_the_boots_do_not_bear_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="the journal says found, its boots say"):
         print_replay(_run(tmp_path, 2), None, "text", STATUS)
+
+
+@pytest.mark.parametrize(("counts", "enough"), [("bad", True), ("good", False)])
+def test_what_is_enough_is_derived_from_the_boots_too(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], counts: Literal["bad", "good"], enough: bool
+) -> None:
+    run = _run(tmp_path, 1)
+    journal = Journal(run.folder / "journal.jsonl")
+    journal.append(Stage(1, "differences of settings", ("with a", "b"), Question(1), {1: Tally(4, 4)}))
+    for _ in range(9):
+        journal.append(Booted(1, 0, counts, "hang", None, 1.0))
+    journal.append(Checked(1, enough))
+    print_replay(run, None, "text", STATUS)
+    said = capsys.readouterr()
+    assert f"check 2: with a, it {'fails' if enough else 'does not fail'} by itself" in said.out
+    assert "has not ended" not in said.err
+    text = (run.folder / "journal.jsonl").read_text()
+    (run.folder / "journal.jsonl").write_text(
+        text.replace(f'"enough":{str(enough).lower()}', f'"enough":{str(not enough).lower()}')
+    )
+    with pytest.raises(InputError, match="check 2: the journal says with a is"):
+        print_replay(run, None, "text", STATUS)
 
 
 def test_the_files_for_a_reviewer_and_for_a_mail(tmp_path: Path) -> None:

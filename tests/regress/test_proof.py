@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.regress.journal import Booted, Entry, HostOpened, Prepared, Stage, Switched, Untestable, known_of
+from harness.regress.journal import Booted, Checked, Entry, HostOpened, Prepared, Stage, Switched, Untestable, known_of
 from harness.regress.proof import answer_sentence, bits_left, host_kernels, proof_lines, rates_lines
 from harness.stats.bisect import Answer, AnswerKind, Known, Question
 from harness.stats.bisect_posterior import Group, Tally
@@ -74,3 +74,9 @@ def test_what_each_candidate_ran_as_is_listed() -> None:
         "6.1.0-e (build id abababababab; it ran already)"
     ]
     assert "switches" not in "\n".join(proof_lines(ENTRIES))
+
+
+def test_whether_one_may_be_left_out_is_a_line_without_a_posterior() -> None:
+    stage = Stage(3, "differences of settings", ("with a", "b"), Question(1), {1: Tally(3, 1)})
+    entries: list[Entry] = [stage, *[Booted(3, 0, "good", None, None, 2.0) for _ in range(10)], Checked(3, False)]
+    assert proof_lines(entries) == ["check 4: with a, it does not fail by itself: 0 of 10 boots, 20.0 s"]

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from harness.regress.span import CannotTest, Difference, Place, Span, differences, setting_span
-from harness.regress.subset import minimise
+from harness.regress.subset import boots_to_check, minimise
 from harness.stats.bisect import AnswerKind, Question
+from harness.stats.bisect_posterior import Tally
 
 from .simulated import searcher
 
@@ -57,3 +58,20 @@ def test_what_is_needed_alone_and_cannot_be_tested_leaves_the_rest_undecided(tmp
     minimum = asyncio.run(minimise(searcher(tmp_path, rate), span_of, pool, Question(9, confidence=0.99)))
     assert not minimum.whole
     assert [one.key for one in minimum.needed] == ["flag7"]
+
+
+@pytest.mark.parametrize(
+    ("alone", "end", "left"),
+    [
+        (Tally(2, 9), Tally(4, 4), True),
+        (Tally(), Tally(4, 4), 8),  # 44% would show itself in 8 boots with 99%
+        (Tally(0, 8), Tally(4, 4), False),
+        (Tally(0, 5, 3), Tally(4, 4), False),
+        (Tally(1, 8), Tally(4, 4), 24),
+        (Tally(1, 32), Tally(4, 4), False),
+        (Tally(), Tally(1, 9), 49),
+    ],
+)
+def test_how_many_boots_show_that_something_is_not_enough(alone: Tally, end: Tally, left: bool | int) -> None:
+    found = boots_to_check(alone, end, Question(1))
+    assert (found, type(found)) == (left, type(left))
