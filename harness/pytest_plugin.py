@@ -1,7 +1,7 @@
 """Run scenarios under pytest: every variant is an item, made by the same code as ``svsm-harness run``.
 
 A scenario is a YAML file in a folder called ``scenarios``, so that other YAML files of a project are left alone. All
-workers of one session write into one run under ``results/``.
+workers of one session write into one run under ``results/``, and each opens the host for itself.
 """
 
 from __future__ import annotations
@@ -9,13 +9,16 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from _pytest._code.code import TerminalRepr
 
+from harness.boot.demand import demanded_image
+from harness.boot.hosts import open_host_site
 from harness.boot.plan import plan_boots
-from harness.boot.site import Site, open_site
+from harness.boot.site import Site
 from harness.campaign import record_boot
 from harness.catalogue import KNOWN_ISSUES, load_files, parse_set
 from harness.checks.base import Status
@@ -23,6 +26,7 @@ from harness.clock import utc_now
 from harness.errors import HarnessError, InputError, ScenarioError
 from harness.known.apply import knower
 from harness.known.entries import KnownIssues, read_known_issues
+from harness.regress.holder import Holder
 from harness.results.provenance import describe_run
 from harness.results.record import BootLine
 from harness.results.store import Run, create_run
@@ -31,7 +35,16 @@ from harness.scenario.setting import Variant
 
 __all__ = ["ScenarioFile", "VariantFailed", "VariantItem"]
 
-_SITE = pytest.StashKey[Site]()
+
+# A host is opened by the first item that boots, and held until the session ends: one event loop for all of it.
+@dataclass(frozen=True)
+class _Opened:
+    runner: asyncio.Runner
+    holder: Holder[Site]
+    site: Site
+
+
+_OPENED = pytest.StashKey[_Opened]()
 _RUN = pytest.StashKey[Run]()
 _ISSUES = pytest.StashKey[KnownIssues]()
 
@@ -48,6 +61,7 @@ class VariantFailed(Exception):
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options that ``svsm-harness run`` has too."""
     group = parser.getgroup("svsm-harness")
+    group.addoption("--host", default="local", metavar="HOST", help="as svsm-harness run --host")
     group.addoption("--set", action="append", default=[], metavar="KEY=VALUE", help="as svsm-harness run --set")
     group.addoption("--platform", type=Platform, default=None, help="as svsm-harness run --platform")
     group.addoption("--known", type=Path, default=None, metavar="FILE", help="as svsm-harness run --known")
@@ -94,7 +108,8 @@ class VariantItem(pytest.Item):
 
         :raise VariantFailed: unless it passed.
         """
-        line = asyncio.run(self._boot())
+        opened = _open(self.session)
+        line = opened.runner.run(self._boot(opened.site))
         self.user_properties += [("grade", str(line.identity.platform)), ("verdict", str(line.status))]
         if line.folder is not None:
             self.user_properties.append(("results", str(_run(self.config).folder / line.folder)))
@@ -108,10 +123,7 @@ class VariantItem(pytest.Item):
                 pytest.xfail(f"known issue {issue}: {line.reason}")
             raise VariantFailed(line)
 
-    async def _boot(self) -> BootLine:
-        if _SITE not in self.config.stash:
-            self.config.stash[_SITE] = await open_site(os.environ)
-        site = self.config.stash[_SITE]
+    async def _boot(self, site: Site) -> BootLine:
         (plan,) = await plan_boots([self.variant], site, self.config.getoption("--platform"))
         return await record_boot(plan, site, _run(self.config), lambda progress: None)
 
@@ -140,7 +152,11 @@ def pytest_configure_node(node: object) -> None:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Fail a session whose known issues have expired, if it ran scenarios."""
+    """Leave the host, and fail a session whose known issues have expired, if it ran scenarios."""
+    opened = session.config.stash.get(_OPENED, None)
+    if opened is not None:
+        with opened.runner:
+            opened.runner.run(opened.holder.leave())
     if _RUN in session.config.stash and _issues(session.config).expired(utc_now().date()) and not session.exitstatus:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
@@ -151,6 +167,24 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         for expired in _issues(config).expired(utc_now().date()):
             terminalreporter.write_line(expired)
         terminalreporter.write_line(f"results: {config.stash[_RUN].folder}")
+
+
+def _open(session: pytest.Session) -> _Opened:
+    config = session.config
+    if _OPENED not in config.stash:
+        image = demanded_image([item.variant for item in session.items if isinstance(item, VariantItem)])
+        results: Path = config.getoption("--results")
+        holder = Holder[Site]()
+        runner = asyncio.Runner()
+        try:
+            where = open_host_site(config.getoption("--host"), os.environ, results, *image)
+            site = runner.run(holder.enter(where))
+        except BaseException:
+            runner.close()
+            raise
+        site.keep_log(_run(config).folder)
+        config.stash[_OPENED] = _Opened(runner, holder, site)
+    return config.stash[_OPENED]
 
 
 def _issues(config: pytest.Config) -> KnownIssues:

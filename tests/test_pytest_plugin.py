@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from ssh_server import serve
 
 from harness.boot.site import Site
 
@@ -115,3 +117,22 @@ def test_an_expired_entry_excuses_nothing_and_fails_the_session(project: Project
     done = project.pytest("--set", f"rate={rate}", "--known", path)
     assert (done.status, done.outcome) == (1, outcome), done.out
     assert f"{path}:1: the known issue model-panic expired on 2026-01-01" in done.out
+
+
+def test_a_host_is_reached_once_for_all_items_and_left(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inventory = tmp_path / "hosts.yaml"
+    with serve(tmp_path / "server") as server:
+        inventory.write_text(server.inventory)
+        monkeypatch.setenv("SVSM_HARNESS_HOSTS", str(inventory))
+        session = project.pytest("--host", "loopback")
+    assert (session.status, session.outcome) == (0, "passed"), session.out
+    record = json.loads((project.folder / session.properties["results"] / "boot.json").read_text())
+    assert (record["host"]["kind"], record["host"]["name"]) == ("ssh", "loopback")
+
+
+def test_a_host_that_nobody_knows_is_named(project: Project) -> None:
+    session = project.pytest("--host", "nowhere")
+    assert (session.status, session.outcome) == (1, "failure")
+    assert "nowhere" in session.out and "Traceback" not in session.out
