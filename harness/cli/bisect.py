@@ -222,7 +222,10 @@ async def _carry_out(spec: Spec, run: Run, parallel: int, quiet: bool) -> Conclu
                 settle=lambda values: settle_kernels(values, cache_dir(environment)),
                 host=host,
             )
-            return await conclude(spec, searcher, cache_dir(environment) / "bisect", environment)
+            conclusion = await conclude(spec, searcher, cache_dir(environment) / "bisect", environment)
+            if host.left_with is not None:
+                searcher.say(host.left_with)
+            return conclusion
     except* (InputError, HostError) as errors:
         raise _first(errors) from None
 

@@ -92,6 +92,14 @@ class BisectHost:
         kind = HostKind.VIRTUAL if self.name == HostKind.VIRTUAL else HostKind.SSH
         return _SWITCH_S[kind] if self.switching else 0.0
 
+    @property
+    def left_with(self) -> str | None:
+        """Say which kernel a machine is left with; None where nothing was switched, or nothing is left."""
+        if not self.switching or self.name == HostKind.VIRTUAL or self._site is None:
+            return None
+        release = self._site.host.facts.release
+        return f"host {self.name} runs {release} until its next start, which is its usual kernel"
+
     def at_once(self, wanted: int) -> int:
         """Return how many boots may run at a time; see :class:`~harness.regress.host_kernel.SearchHost`."""
         return self.site().at_once(wanted)

@@ -21,6 +21,7 @@ from tempfile import TemporaryDirectory
 from harness.boot.site import Site
 from harness.clock import Deadline, poll
 from harness.errors import EvidenceLost, HostError
+from harness.host.asids import exclusive_host
 from harness.host.protocol import Host, HostLost, QemuHost
 from harness.regress.holder import Holder
 from harness.regress.host_kernel import HostDown, WantedKernel
@@ -64,11 +65,19 @@ class RebootedMachine:
     async def restart(self, host: QemuHost, kernel: WantedKernel) -> Site:
         """Reboot, and return the machine as it came back, with whatever kernel.
 
+        Waits until nobody's SNP guest runs there, for as long as that takes.
+
         :raise HostDown: if it does not come back, not even after its power was switched off and on.
-        :raise HostError: if it does not go down.
+        :raise HostError: if it does not go down, or is lost before.
         """
-        before = host.facts.boot_id
-        await _restart(host, self._commands, kernel)
+        before, down = host.facts.boot_id, False
+        try:
+            async with exclusive_host(host):
+                await _restart(host, self._commands, kernel)
+                down = True
+        except HostLost as lost:
+            if not down:
+                raise HostError(str(lost)) from lost
         return await self.bring_back(before, f" after it was rebooted into kernel {kernel.release}")
 
     async def bring_back(self, before: str | None, since: str = "") -> Site:

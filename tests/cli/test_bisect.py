@@ -82,6 +82,7 @@ def test_bad_input_ends_with_a_clear_sentence(bench: Bench, case: str) -> None:
     }
     assert done.status == 2
     assert said[case] in done.err
+    assert bench.results.exists() == (case == "asks")  # what is known beforehand leaves no run behind
     if case == "asks":
         assert "the journal is kept" in done.err
         assert (bench.run / "journal.jsonl").exists()
@@ -96,9 +97,15 @@ def test_bad_input_ends_with_a_clear_sentence(bench: Bench, case: str) -> None:
         (("bisect", SCENARIO, "--good-set", "a=1", "--bad-set", "b=1"), "one side only"),
         (("bisect", SCENARIO, "--list", "IMAGE=a,b", "--confidence", "100%"), "below 100%"),
         (("bisect", "--replay", "latest"), "no run latest"),
+        (("bisect", "none.yaml", "--list", "x=a,b"), "none.yaml: cannot be read"),
+        (("bisect", SCENARIO, "--list", "IMAGE=/none,b"), "--list: there is no /none"),
+        (("bisect", SCENARIO, "--list", "IMAGE=a,b", "--host", "nowhere"), "--host nowhere"),
+        (("bisect", SCENARIO, "--list", "host.kernel=a,b"), "this machine cannot reboot under its own bisection"),
+        (("bisect", SCENARIO, "--list", "host.kernel=a,b", "--host", "virtual", "--set", "IMAGE=x"), "is a release"),
     ],
 )
 def test_what_is_missing_is_said(bench: Bench, words: tuple[str | Path, ...], said: str) -> None:
     done = bench.command(*words)
     assert done.status == 2
     assert said in done.err
+    assert not bench.results.exists()

@@ -8,6 +8,7 @@ import shutil
 import struct
 import subprocess
 import threading
+import time
 import uuid
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -49,12 +50,16 @@ def kernel_image(path: Path, release: str, build_id: str | None) -> Path:
 
 @dataclass
 class Machine:
-    """Be it; ``broken`` kernels do not come up, ``dead`` ones keep it down until its power is switched off and on."""
+    """Be it; ``broken`` kernels do not come up, ``dead`` ones keep it down until its power is switched off and on.
+
+    ``stutters``: its SSH server is started anew once before it reboots.
+    """
 
     folder: Path
     server: Server
     broken: set[str] = field(default_factory=set)
     dead: set[str] = field(default_factory=set)
+    stutters: bool = False
     build_ids: dict[str, str] = field(default_factory=dict)
     starts: list[str] = field(default_factory=list)
     ended: threading.Event = field(default_factory=threading.Event)
@@ -93,6 +98,10 @@ class Machine:
             if not reboot.exists():
                 continue
             reboot.unlink()
+            if self.stutters:
+                self.server.kill()
+                self.server.start()
+                time.sleep(3)  # long enough to be reached
             self.server.power_off()
             chosen = once.read_text().strip() if once.exists() else USUAL
             once.unlink(missing_ok=True)

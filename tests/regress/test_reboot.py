@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
 
+from harness.clock import Deadline, poll
 from harness.errors import HostError
+from harness.host.asids import snp_slot
+from harness.host.local import LocalHost
 from harness.regress.bisect_host import BisectHost
 from harness.regress.host_kernel import HostDown
 from harness.regress.span import CannotTest
@@ -52,3 +56,28 @@ def test_power_brings_it_back_and_the_kernel_cannot_be_tested(there: Machine, tm
         assert host.site().host.facts.release == USUAL
 
     use(there, tmp_path, work, there.section(up_within="8s", power=True))
+
+
+def test_a_machine_that_answers_before_it_has_rebooted_is_waited_for(there: Machine, tmp_path: Path) -> None:
+    there.stutters = True
+
+    async def work(host: BisectHost) -> None:
+        assert await host.install(image(there, OLD)) is not None
+
+    use(there, tmp_path, work)
+    assert there.starts == [USUAL, OLD]
+
+
+def test_nobody_s_snp_guest_is_rebooted_away(there: Machine, tmp_path: Path) -> None:
+    async def work(host: BisectHost) -> None:
+        async with snp_slot(LocalHost(), 4):  # the machine's locks are files of this one
+            switching = asyncio.create_task(host.install(image(there, OLD)))
+            async for _ in poll(Deadline.after(60), 0.05):
+                if (there.folder / "once").exists():
+                    break
+            done, _ = await asyncio.wait({switching}, timeout=1)
+            assert not done and there.starts == [USUAL]
+        assert await switching is not None
+
+    use(there, tmp_path, work)
+    assert there.starts == [USUAL, OLD]
