@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import signal
 import struct
 import subprocess
 import time
@@ -193,6 +194,25 @@ def test_host_kernels_are_searched_on_a_machine_by_ssh(bench: Bench, there: Mach
     assert "kernel 6.6.0-middle did not come up; the fall-back did: 6.1.0-usual" in proof
     assert "2 switches of the host's kernel" in proof
     assert bench.command("bisect", "--replay", "latest").status == 0
+
+
+@pytest.mark.slow
+def test_a_killed_one_goes_on_with_the_kernel_that_the_machine_runs(bench: Bench, there: Machine) -> None:
+    name_hosts(bench, there.section())
+    with bench.start(*kernels_there(bench, there, OLD, NEW)) as process:
+        journal = bench.until(lambda: next(bench.results.glob("2*/journal.jsonl"), None), process)
+        bench.until(lambda: b'"boot"' in journal.read_bytes(), process)
+        os.kill(process.pid, signal.SIGKILL)
+        process.communicate()
+    before = journal.read_bytes()
+    done = bench.command("bisect", "--resume", "latest")
+    assert done.status == 0, done
+    assert f"begins with {there.folder / NEW}" in done.out
+    assert "host loopback runs 6.6.0-old until its next start" in done.out
+    assert journal.read_bytes().startswith(before.rpartition(b"\n")[0])
+    assert there.starts == [USUAL, NEW, OLD]  # not rebooted for what it ran already
+    switched = [(entry.position, entry.took_s > 0) for entry in entries_of(bench) if isinstance(entry, Switched)]
+    assert switched == [(1, True), (1, False), (0, True)]
 
 
 @pytest.mark.slow
