@@ -58,11 +58,11 @@ def test_each_answer_has_its_status_and_its_sentence(bench: Bench) -> None:
     assert len(read_boots(bench.run)) == 1
 
     other = bench.command(
-        *bench.boot("payload.yaml", *HANG, "--bisect-exit", "--boots", "2", "--signature", "AP never came up"),
+        *bench.boot("payload.yaml", *HANG, "--bisect-exit", "--boots", "1", "--signature", "AP never came up"),
         "-n", "1", "--format", "json",
     )  # fmt: skip
     assert other.status == 125
-    assert (other.json["answer"], other.json["told_nothing"], other.json["good"]) == ("cannot tell", 2, 0)
+    assert (other.json["answer"], other.json["told_nothing"], other.json["good"]) == ("cannot tell", 1, 0)
 
 
 def test_what_cannot_run_is_skipped_and_what_is_wrong_ends_the_bisection(bench: Bench) -> None:
