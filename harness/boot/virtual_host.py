@@ -61,10 +61,16 @@ _READY_LINE = next(milestone.pattern for milestone in MILESTONES if milestone.na
 # The init script lets SSH lead to the guests of this one.
 _PARAMETERS = "svsm.role=host"
 _PANIC = "Kernel panic"
+_CONSOLE_BYTES = 1 << 20
 
 
 class DidNotComeUp(HostError):
-    """Report a virtual host whose kernel did not get as far as SSH; carries the end of its console."""
+    """Report a virtual host whose kernel did not get as far as SSH; carries its console."""
+
+    def __init__(self, why: str, console: bytes) -> None:
+        """Take a text for people, and what the console said."""
+        self.console = console
+        super().__init__(why)
 
 
 @asynccontextmanager
@@ -110,7 +116,7 @@ async def open_virtual_site(
             slots = _AT_ONCE_EMULATED if accel is Accel.TCG else None
             site = await site_of(host, QEMU_PATH, here.environment, slots, opening)
         except HostLost as lost:
-            raise DidNotComeUp(f"{lost}; {last_words()}") from lost
+            raise DidNotComeUp(f"{lost}; {last_words()}", running.console.tail(_CONSOLE_BYTES)) from lost
         yield replace(site, patience=1.0 if accel is Accel.KVM else _PATIENCE)
 
 
@@ -163,9 +169,11 @@ async def _await_login(machine: VirtualMachine, secrets: BootSecrets, deadline: 
             raise EOFError(f"it ended ({gone.result()})")
         port = ready.result()
     except (TimeoutError, EOFError, MonitorLost) as error:
-        said = machine.console.tail(2000).decode(errors="replace").strip().splitlines()[-5:]
+        console = machine.console.tail(_CONSOLE_BYTES)
+        said = console.decode(errors="replace").strip().splitlines()[-5:]
         why = str(error) or "not ready in time"
-        raise DidNotComeUp("\n".join([f"the virtual host did not come up: {why}; its last words:", *said])) from error
+        text = "\n".join([f"the virtual host did not come up: {why}; its last words:", *said])
+        raise DidNotComeUp(text, console) from error
     finally:
         for task in (ready, gone):
             task.cancel()

@@ -147,7 +147,11 @@ class BisectHost:
             site = await self.held.enter(
                 self.open_site(str(wanted.image), None if wanted.modules is None else str(wanted.modules))
             )
-        except (DidNotComeUp, MissingModules, InputError) as error:
+        except DidNotComeUp as error:
+            kept = self.run.folder / f"host-failed-{wanted.release}.log"
+            kept.write_bytes(error.console)
+            raise CannotTest(f"{error}\nits console: {kept}") from error
+        except (MissingModules, InputError) as error:
             raise CannotTest(str(error)) from error
         self._use(site)
         build_id, note = await compare_running(site.host, wanted)

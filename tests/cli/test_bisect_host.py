@@ -94,12 +94,15 @@ def test_a_kernel_that_does_not_come_up_leaves_the_virtual_host_usable(kernels: 
 
     async def scenario() -> None:
         async with open_bisect_host("virtual", os.environ, run, opened.append, {}, switching=True) as host:
-            with pytest.raises(CannotTest, match="the virtual host did not come up"):
+            with pytest.raises(
+                CannotTest, match=r"the virtual host did not come up: it ended(.|\n)*its console: .*log"
+            ):
                 await host.install({"host.kernel": str(broken), "host.modules": str(modules)})
             await _boots(host, {"host.kernel": str(image), "host.modules": str(modules)})
 
     asyncio.run(scenario())
     assert [one.release for one in opened] == [modules.name]
+    assert (run.folder / f"host-failed-{modules.name}.log").exists()
 
 
 async def _boots(host: BisectHost, values: dict[str, str]) -> None:
