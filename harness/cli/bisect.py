@@ -6,6 +6,7 @@ import asyncio
 import os
 import shlex
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -200,12 +201,13 @@ def bisect(
 async def _carry_out(spec: Spec, run: Run, parallel: int, quiet: bool) -> Conclusion:
     environment = dict(os.environ)
     journal = Journal(run.folder / "journal.jsonl")
+    say: Callable[[str], None] = (lambda _: None) if quiet else (lambda text: print(text, flush=True))
     shared: tuple[str | None, str | None] = (None, None)
     if not spec.switching:
         # What all positions demand of a virtual host; what they differ in is no part of it.
         shared = demanded_image(one_variant(spec, good_end(spec), environment))
     opening = open_bisect_host(
-        spec.host, environment, run, journal.append, spec.fixed, switching=spec.switching, shared=shared
+        spec.host, environment, run, journal.append, say, spec.fixed, switching=spec.switching, shared=shared
     )
     try:
         async with opening as host:
@@ -218,7 +220,7 @@ async def _carry_out(spec: Spec, run: Run, parallel: int, quiet: bool) -> Conclu
                 parallel,
                 switch_s=host.switch_s,
                 builds=spec.git is not None,
-                say=(lambda _: None) if quiet else (lambda text: print(text, flush=True)),
+                say=say,
                 settle=lambda values: settle_kernels(values, cache_dir(environment)),
                 host=host,
             )

@@ -59,7 +59,8 @@ def require_host_known(name: str, environment: Mapping[str, str], *, switching: 
 class BisectHost:
     """Be the host that a bisection boots on; made by :func:`open_bisect_host`.
 
-    ``opened`` is told of each host that is opened. ``switching``: positions name its kernel, beside what is ``fixed``.
+    ``opened`` is told of each host that is opened, ``say`` gets a sentence about what takes long. ``switching``:
+    positions name its kernel, beside what is ``fixed``.
     """
 
     name: str
@@ -68,6 +69,7 @@ class BisectHost:
     fixed: Mapping[str, str]
     switching: bool
     opened: Callable[[HostOpened], None]
+    say: Callable[[str], None]
     held: Holder[Site]
     open_site: Callable[[str | None, str | None], AbstractAsyncContextManager[Site]]
     _site: Site | None = None
@@ -160,7 +162,7 @@ class BisectHost:
     async def _reboot_machine(self, values: Mapping[str, str], begin_s: float) -> Installed:
         wanted = wanted_kernel(values)
         entry, _ = find_host(self.name, self.environment)
-        machine = RebootedMachine(self.name, entry, self.held, lambda: self.open_site(None, None))
+        machine = RebootedMachine(self.name, entry, self.held, lambda: self.open_site(None, None), self.say)
         if self._site is None or await self._lost() is not None:
             # An earlier kernel took it down, and it comes back by itself or by its power.
             self._use(await machine.bring_back(None))
@@ -210,6 +212,7 @@ async def open_bisect_host(
     environment: Mapping[str, str],
     run: Run,
     opened: Callable[[HostOpened], None],
+    say: Callable[[str], None],
     fixed: Mapping[str, str],
     *,
     switching: bool,
@@ -227,7 +230,7 @@ async def open_bisect_host(
     def open_site(image: str | None, folder: str | None) -> AbstractAsyncContextManager[Site]:
         return open_host_site(name, environment, run.folder.parent, image, folder)
 
-    host = BisectHost(name, environment, run, fixed, switching, opened, Holder(), open_site)
+    host = BisectHost(name, environment, run, fixed, switching, opened, say, Holder(), open_site)
     try:
         await host.begin(*shared)
         yield host

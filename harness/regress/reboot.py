@@ -43,13 +43,14 @@ _SAID_CHARS = 500
 class RebootedMachine:
     """Be a machine that is rebooted into a kernel; ``held`` holds it open, and again after it came back.
 
-    ``open_again`` is the way to it, tried until it works.
+    ``open_again`` is the way to it, tried until it works. ``say`` gets a sentence about what is waited for.
     """
 
     name: str
     entry: HostEntry
     held: Holder[Site]
     open_again: Callable[[], AbstractAsyncContextManager[Site]]
+    say: Callable[[str], None]
 
     async def choose(self, host: QemuHost, kernel: WantedKernel) -> None:
         """Put ``kernel`` there, and choose it for the next start only.
@@ -57,6 +58,7 @@ class RebootedMachine:
         :raise CannotTest: if a command fails; the host runs on.
         :raise HostError: if it is lost, or cannot be written to.
         """
+        self.say(f"host {self.name}: putting kernel {kernel.release} there")
         try:
             await _install(host, self._commands, kernel)
         except HostLost as lost:
@@ -71,6 +73,7 @@ class RebootedMachine:
         :raise HostError: if it does not go down, or is lost before.
         """
         before, down = host.facts.boot_id, False
+        self.say(f"host {self.name}: rebooting into it, once nobody's SNP guest runs there")
         try:
             async with exclusive_host(host):
                 await _restart(host, self._commands, kernel)
@@ -88,6 +91,7 @@ class RebootedMachine:
         await self.held.leave()
         back, why = await self._come_back(before)
         if back is None and self._commands.power_cycle is not None:
+            self.say(f"host {self.name}: it did not come back ({why}); running power_cycle")
             cycled = await _power_cycle(self.name, self.entry, self._commands.power_cycle)
             back, why = await self._come_back(before)
             why = f"{why}; power_cycle {cycled}"

@@ -91,9 +91,10 @@ def test_a_kernel_that_does_not_come_up_leaves_the_virtual_host_usable(kernels: 
     run = Run(tmp_path / "results" / "run")
     run.folder.mkdir(parents=True)
     opened: list[HostOpened] = []
+    said: list[str] = []
 
     async def scenario() -> None:
-        async with open_bisect_host("virtual", os.environ, run, opened.append, {}, switching=True) as host:
+        async with open_bisect_host("virtual", os.environ, run, opened.append, said.append, {}, switching=True) as host:
             with pytest.raises(
                 CannotTest, match=r"the virtual host did not come up: it ended(.|\n)*its console: .*log"
             ):

@@ -95,6 +95,9 @@ class Machine:
         """Be its firmware: reboot when that is asked for, into what was chosen for once, else the usual kernel."""
         reboot, once, power = (self.folder / name for name in ("reboot", "once", "power"))
         while not self.ended.wait(0.01):
+            if power.exists() and self.server.process is None:
+                power.unlink()
+                self.boot(USUAL)
             if not reboot.exists():
                 continue
             reboot.unlink()
@@ -158,12 +161,15 @@ def use(
     (tmp_path / "hosts.yaml").write_text(there.section() if section is None else section)
     environment = {**os.environ, "SVSM_HARNESS_HOSTS": str(tmp_path / "hosts.yaml")}
     opened: list[HostOpened] = []
+    said: list[str] = []
     run = Run(tmp_path / "results" / "run")
     run.folder.mkdir(parents=True, exist_ok=True)
 
     async def scenario() -> None:
         switching = more.get("switching", True)
-        async with open_bisect_host("loopback", environment, run, opened.append, {}, switching=switching) as host:
+        async with open_bisect_host(
+            "loopback", environment, run, opened.append, said.append, {}, switching=switching
+        ) as host:
             await work(host)
 
     asyncio.run(scenario())

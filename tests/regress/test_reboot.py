@@ -58,6 +58,17 @@ def test_power_brings_it_back_and_the_kernel_cannot_be_tested(there: Machine, tm
     use(there, tmp_path, work, there.section(up_within="8s", power=True))
 
 
+@pytest.mark.slow
+def test_a_machine_that_a_boot_took_down_is_brought_back_by_its_power(there: Machine, tmp_path: Path) -> None:
+    async def work(host: BisectHost) -> None:
+        await host.install(image(there, OLD))
+        there.server.power_off()
+        assert await host.install(image(there, OLD)) is not None
+
+    use(there, tmp_path, work, there.section(up_within="8s", power=True))
+    assert there.starts == [USUAL, OLD, USUAL, OLD]
+
+
 def test_a_machine_that_answers_before_it_has_rebooted_is_waited_for(there: Machine, tmp_path: Path) -> None:
     there.stutters = True
 
