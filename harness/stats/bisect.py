@@ -1,8 +1,9 @@
 """Find where in an ordered range a failure begins that does not happen in every boot.
 
-First the bad end is booted until its failure rate is known roughly. From then on each step is the one that tells most
-for its cost, until one answer has the confidence that was asked for. Whether the failure was there before the range is
-part of the same question: any position that does not fail refutes it, and if all fail, the good end is booted.
+First the bad end is booted until its failure rate is known roughly, unless the rates are given. From then on each step
+is the one that tells most for its cost, until one answer has the confidence that was asked for. Whether the failure was
+there before the range is part of the same question: any position that does not fail refutes it, and if all fail, the
+good end is booted.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import numpy as np
 
 from harness.stats.bisect_choice import Batch, Costs, choose_batch
 from harness.stats.bisect_posterior import Group, Posterior, Prior, Tally, even_prior, weigh
-from harness.stats.bisect_rates import rate_grid
+from harness.stats.bisect_rates import RateGrid, known_rates, rate_grid
 
 __all__ = ["Answer", "AnswerKind", "Known", "Question", "next_step", "posterior_of"]
 
@@ -48,7 +49,9 @@ class Question:
 
     Positions are 0 (good end) to ``candidates`` (bad end). ``confidence`` and ``min_rate`` (the least failure rate that
     matters) are fractions of 1. ``max_boots`` None: as many as it takes. ``good_end_first`` boots the good end before
-    the search even if nothing asks for it yet: cheap where another position costs little.
+    the search even if nothing asks for it yet: cheap where another position costs little. ``rates`` are the failure
+    rates of the bad and the good side where both are known for certain: nothing is booted to learn them then, and a
+    wrong one gives wrong answers. None: they are learnt.
     """
 
     candidates: int
@@ -56,11 +59,17 @@ class Question:
     min_rate: float = 0.01
     max_boots: int | None = None
     good_end_first: bool = False
+    rates: tuple[float, float] | None = None
 
     @property
     def clean_boots(self) -> int:
         """Return after how many boots without a failure a position fails at less than ``min_rate``: 299 for 1%."""
         return math.ceil(math.log(0.05) / math.log1p(-self.min_rate))
+
+    @property
+    def grid(self) -> RateGrid:
+        """Return the rates that are thought possible."""
+        return rate_grid(self.min_rate) if self.rates is None else known_rates(*self.rates)
 
     def prior(self, acquitted: Set[int] = frozenset()) -> Prior:
         """Return what the candidates have beforehand."""
@@ -101,12 +110,12 @@ class Answer:
 def posterior_of(question: Question, known: Known, prior: Prior | None = None) -> Posterior:
     """Weigh all candidates; ``prior`` None: the even one."""
     prior = question.prior(known.acquitted) if prior is None else prior
-    return weigh(prior, known.tallies, rate_grid(question.min_rate))
+    return weigh(prior, known.tallies, question.grid)
 
 
 def next_step(question: Question, known: Known, costs: Costs, prior: Prior | None = None) -> Batch | Answer:
     """Return the boots to make next, or the answer; ``prior`` (None: the even one) saves making it each time."""
-    first = _calibrate(question, known)
+    first = _calibrate(question, known) if question.rates is None else None
     if first is not None:
         return first
     posterior = posterior_of(question, known, prior)

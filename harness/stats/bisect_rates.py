@@ -1,8 +1,9 @@
 """Know nothing of the failure rates beforehand: a grid of rates to integrate over.
 
 The bad side fails at a rate somewhere between half the least rate that matters and nearly 1, evenly in its logarithm of
-odds. The good side most often does not fail in this way at all, since boots are matched by signature; otherwise it
-fails at a share of the bad side's rate, at most half of it. Rates that are closer than that count as no difference.
+odds but for the square root of the rate: somebody has seen it fail, and what fails often is seen sooner. The good side
+may well not fail in this way at all, since boots are matched by signature; otherwise it fails at a share of the bad
+side's rate, at most half of it. Rates that are closer than that count as no difference.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Floats", "RateGrid", "rate_grid"]
+__all__ = ["Floats", "RateGrid", "known_rates", "rate_grid"]
 
 Floats = NDArray[np.float64]
 
@@ -22,8 +23,9 @@ _BAD_RATES = 28
 _GOOD_SHARES = (0.05, 0.1, 0.2, 0.35, 0.5)
 # A clean side may still fail once in 10,000 boots with the signature: no single boot settles anything for ever.
 _CLEAN_RATE = 1e-4
-# Weighed lower, a good side that does fail is taken for the bad one too often (the row .2/.02 of BISECTION.md).
-_CLEAN_WEIGHT = 0.5
+# Weighed higher, a good side that does fail is taken for the bad one too often: at 0.5, only 93.6% of the answers at a
+# stated 95% are right where 20% is to be told from 2%. Weighed lower, all others pay for it (BISECTION.md).
+_CLEAN_WEIGHT = 0.45
 
 #: The sizes of a batch that are compared.
 _BATCHES = (1, 2, 3, 4, 6, 8, 11, 15, 20, 27, 36, 48, 64, 86, 115, 150, 200, 300)
@@ -56,16 +58,25 @@ def rate_grid(min_rate: float) -> RateGrid:
     rates = 1 / (1 + np.exp(-odds))
     good = np.column_stack([np.minimum(_CLEAN_RATE, rates / 10), rates[:, None] * np.array(_GOOD_SHARES)])
     weight = np.array([_CLEAN_WEIGHT, *[(1 - _CLEAN_WEIGHT) / len(_GOOD_SHARES)] * len(_GOOD_SHARES)])
-    bad_pairs = np.repeat(rates, len(weight))
-    good_pairs = good.ravel()
+    beforehand = np.outer(np.sqrt(rates) / np.sqrt(rates).sum(), weight)
+    return _grid(np.repeat(rates, len(weight)), good.ravel(), beforehand.ravel())
+
+
+@functools.cache
+def known_rates(bad: float, good: float) -> RateGrid:
+    """Make the grid of one pair, for rates (fractions of 1) that are known; a ``good`` of 0 is taken as 1 in 10,000."""
+    return _grid(np.array([bad]), np.array([max(good, _CLEAN_RATE)]), np.ones(1))
+
+
+def _grid(bad: Floats, good: Floats, beforehand: Floats) -> RateGrid:
     batches = np.array(_BATCHES, dtype=np.float64)
     return RateGrid(
-        bad=bad_pairs,
-        good=good_pairs,
-        log_bad=np.stack([np.log(bad_pairs), np.log1p(-bad_pairs)]),
-        log_good=np.stack([np.log(good_pairs), np.log1p(-good_pairs)]),
-        log_weight=np.log(np.tile(weight, _BAD_RATES) / _BAD_RATES),
+        bad=bad,
+        good=good,
+        log_bad=np.stack([np.log(bad), np.log1p(-bad)]),
+        log_good=np.stack([np.log(good), np.log1p(-good)]),
+        log_weight=np.log(beforehand),
         batches=batches,
-        no_bad=(1 - bad_pairs[:, None]) ** batches,
-        no_good=(1 - good_pairs[:, None]) ** batches,
+        no_bad=(1 - bad[:, None]) ** batches,
+        no_good=(1 - good[:, None]) ** batches,
     )

@@ -21,6 +21,15 @@ def test_the_bad_end_is_booted_first_until_its_rate_is_known() -> None:
     assert isinstance(step, Batch) and step.position != 64
 
 
+def test_rates_that_are_known_are_not_learnt_and_acquit_as_soon_as_arithmetic_says() -> None:
+    step = _next({}, rates=(0.2, 0.0))
+    assert isinstance(step, Batch) and step.position not in (0, 64)
+    # Left are 19 candidates before it, "before the range" with a third more than one has, each by 25 passes at 20%.
+    boots = {20: Tally(2, 0), 19: Tally(0, 25)}
+    told = posterior_of(Question(64, rates=(0.2, 0.0)), Known(boots)).probability(20, 20)
+    assert told == pytest.approx(1 / (1 + (19 + 4 / 3) * 0.8**25), abs=1e-3)
+
+
 def test_a_failure_that_never_comes_is_absent_and_one_at_the_good_end_alone_is_swapped() -> None:
     assert _next({64: Tally(0, 299), 0: Tally(0, 60)}) == Answer(AnswerKind.ABSENT, None, 0.95)
     assert _next({64: Tally(0, 150), 0: Tally(3, 12)}) == Answer(AnswerKind.SWAPPED, None, 1.0)

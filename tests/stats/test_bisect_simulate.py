@@ -18,6 +18,14 @@ def test_answers_at_95_percent_are_right_in_95_percent(scene: Scene) -> None:
     assert summary.mean_h < 4
 
 
+def test_rates_that_are_told_save_what_learning_them_costs() -> None:
+    scene = Scene(0.2)
+    learnt = summarise(simulate_search(scene, Question(64, 0.97), 40, seed=7))
+    told = summarise(simulate_search(scene, Question(64, 0.97, rates=(0.2, 0.0)), 40, seed=7))
+    assert told.boots < 0.7 * learnt.boots
+    assert binomtest(round(told.right * 40), 40, 0.96, alternative="less").pvalue > 1e-4
+
+
 def test_no_regression_is_said_to_be_none() -> None:
     clean = summarise(simulate_search(Scene(0.0, 0.0, regression=False), Question(64), 20, seed=1))
     assert clean.right == 1
