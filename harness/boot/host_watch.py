@@ -181,11 +181,13 @@ class HostWatch:
             raise TraceLost(obstacle)
         self._events = tuple(event for event in wanted if event in survey.formats)
         self._missing = tuple(event for event in wanted if event not in survey.formats)
+        checks = [check for check in self.setting.expect if isinstance(check, Check)]
+        counted = [event for event in self._events if any(event in check.counted_events() for check in checks)]
         self._threads = await self.machine.vcpu_threads(deadline)
         buffer_bytes = self._buffer_bytes
         self._file = stack.enter_context((self.folder / "trace.log").open("wb"))
         self._live = await stack.enter_async_context(
-            record_trace(self.host, survey, self._events, self._threads, buffer_bytes, self._take, deadline)
+            record_trace(self.host, survey, self._events, counted, self._threads, buffer_bytes, self._take, deadline)
         )
 
     @property

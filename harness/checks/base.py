@@ -84,6 +84,10 @@ class Check(Expectation):
         """Return the host's tracepoints (``system:event``) that this needs; those that a kernel lacks are left out."""
         return frozenset()
 
+    def counted_events(self) -> frozenset[str]:
+        """Return those of the tracepoints that the kernel shall count too: exact, at a cost for each event."""
+        return frozenset()
+
     def kept_events(self) -> frozenset[str]:
         """Return the events, without their systems, whose records this looks at one by one."""
         return frozenset()

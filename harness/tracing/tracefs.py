@@ -159,6 +159,7 @@ async def record_trace(
     host: Host,
     survey: HostSurvey,
     events: Sequence[str],
+    counted: Sequence[str],
     threads: Sequence[int],
     buffer_bytes: int,
     sink: Callable[[bytes], None],
@@ -166,8 +167,8 @@ async def record_trace(
 ) -> AsyncIterator[LiveTrace]:
     """Trace ``events`` (``system:event``) of the guest whose vCPUs are ``threads`` while the body runs.
 
-    Events are counted in the kernel as well where it can. ``sink`` gets the text of the trace. When the body ends, or
-    the harness does, the instance is removed.
+    Those that are ``counted`` are counted in the kernel as well where it can. ``sink`` gets the text of the trace. When
+    the body ends, or the harness does, the instance is removed.
 
     :raise TraceLost: if the host cannot trace; says why and what to type.
     :raise HostLost: when the host went away.
@@ -178,7 +179,7 @@ async def record_trace(
     token = secrets.token_hex(8)
     script = hold_script(
         Recording(
-            token, tuple(events), tuple(events) if survey.hist else (), tuple(threads), max(1, buffer_bytes >> 10)
+            token, tuple(events), tuple(counted) if survey.hist else (), tuple(threads), max(1, buffer_bytes >> 10)
         )
     )
     async with host.open(script) as process:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from tracing.fake_tracefs import STATS, make_tracefs
+from tracing.fake_tracefs import EVENT_FORMAT, STATS, make_tracefs
 
 from harness.boot.host_watch import HostWatch, wanted_events, watch_host
 from harness.boot.hurt_host import note_hurt
@@ -189,6 +190,23 @@ def test_what_cannot_be_had_is_a_loss(
     assert words in done.lost(what), done.losses
     assert {loss.what for loss in done.losses} == {what}
     assert (done.folder / "host.json").exists()
+
+
+def test_the_kernel_counts_only_what_a_check_needs_counted(run: Callable[..., Watched], tmp_path: Path) -> None:
+    def can_count(root: Path) -> None:
+        for base in (root / "template", root / "tracing"):
+            there = base / "events" / "kvm"
+            shutil.copytree(there / "kvm_exit", there / "kvm_eoi")
+            (there / "kvm_eoi" / "format").write_text(EVENT_FORMAT.format(name="kvm_eoi"))
+            for event in ("kvm_exit", "kvm_eoi"):
+                (there / event / "hist").write_text("")
+
+    done = run(setting(EXITS, trace=Trace(events=("kvm_eoi",))), spoil=can_count)
+    assert done.losses == [] and done.host.tracing is not None
+    assert done.host.tracing.events == ("kvm:kvm_eoi", "kvm:kvm_exit")
+    switched_on = tmp_path / "host" / "removed" / "events" / "kvm"
+    assert (switched_on / "kvm_exit" / "trigger").read_text() == "hist:keys=common_pid\n"
+    assert not (switched_on / "kvm_eoi" / "trigger").exists()
 
 
 def test_many_cpus_have_8m_each(run: Callable[..., Watched]) -> None:

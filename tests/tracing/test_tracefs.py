@@ -60,7 +60,9 @@ async def traced(buffer_bytes: int, bursts: int) -> tuple[bytes, TraceEnd, int]:
     host, trace = LocalHost(), bytearray()
     survey = await surveyed(host, "task")
     with forker() as shell, forker() as stranger:
-        async with record_trace(host, survey, [NEWTASK], [shell.pid], buffer_bytes, trace.extend, deadline()) as live:
+        async with record_trace(
+            host, survey, [NEWTASK], [NEWTASK], [shell.pid], buffer_bytes, trace.extend, deadline()
+        ) as live:
             await live.mark("step=burst begin", deadline())
             for _ in range(bursts):
                 await asyncio.to_thread(fork, shell)
@@ -100,7 +102,9 @@ def test_a_buffer_that_is_too_small_says_so() -> None:
         host = LocalHost()
         survey = await surveyed(host, "task")
         with forker() as shell:
-            async with record_trace(host, survey, [NEWTASK], [shell.pid], 8 << 10, lambda _: None, deadline()) as live:
+            async with record_trace(
+                host, survey, [NEWTASK], [NEWTASK], [shell.pid], 8 << 10, lambda _: None, deadline()
+            ) as live:
                 (instance,) = [name for name in instances(tracefs) if name not in before]
                 reader = _reader_of(tracefs / "instances" / instance)
                 os.kill(reader, signal.SIGSTOP)
@@ -133,7 +137,7 @@ from harness.tracing.tracefs import record_trace
 async def main():
     host = LocalHost()
     survey = await survey_host(host, Deadline.after(60), ("task",))
-    async with record_trace(host, survey, ["task:task_newtask"], [], 65536, lambda _: None, Deadline.after(60)):
+    async with record_trace(host, survey, ["task:task_newtask"], [], [], 65536, lambda _: None, Deadline.after(60)):
         print("tracing", flush=True)
         await asyncio.sleep(3600)
 
@@ -166,7 +170,9 @@ def test_a_killed_shell_leaves_no_instance_either() -> None:
     async def killed() -> None:
         host = LocalHost()
         survey = await surveyed(host, "task")
-        async with record_trace(host, survey, [NEWTASK], [os.getpid()], 64 << 10, lambda _: None, deadline()):
+        async with record_trace(
+            host, survey, [NEWTASK], [NEWTASK], [os.getpid()], 64 << 10, lambda _: None, deadline()
+        ):
             (made,) = [name for name in instances(tracefs) if name not in before]
             os.killpg(int(made.split("-")[2]), signal.SIGKILL)
 
@@ -204,7 +210,7 @@ class TestFolder:
             host, trace = LocalHost(), bytearray()
             survey = await surveyed(host)
             async with record_trace(
-                host, survey, ["kvm:kvm_exit"], threads or [], 3 << 20, trace.extend, deadline()
+                host, survey, ["kvm:kvm_exit"], ["kvm:kvm_exit"], threads or [], 3 << 20, trace.extend, deadline()
             ) as live:
                 await live.mark("step=x begin", deadline())
                 return bytes(trace), await live.stop(deadline())
