@@ -23,9 +23,9 @@ _BAD_RATES = 28
 _GOOD_SHARES = (0.05, 0.1, 0.2, 0.35, 0.5)
 # A clean side may still fail once in 10,000 boots with the signature: no single boot settles anything for ever.
 _CLEAN_RATE = 1e-4
-# Weighed higher, a good side that does fail is taken for the bad one too often: at 0.5, only 93.6% of the answers at a
-# stated 95% are right where 20% is to be told from 2%. Weighed lower, all others pay for it (BISECTION.md).
-_CLEAN_WEIGHT = 0.45
+# Weighed higher, a good side that does fail is taken for the bad one too often: at 0.5 and at 0.45, some 94% of the
+# answers at a stated 95% are right where 20% is to be told from 2%, at 0.4 some 95%. All others pay 1% more for it.
+_CLEAN_WEIGHT = 0.4
 
 #: The sizes of a batch that are compared.
 _BATCHES = (1, 2, 3, 4, 6, 8, 11, 15, 20, 27, 36, 48, 64, 86, 115, 150, 200, 300)
