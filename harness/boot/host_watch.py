@@ -6,6 +6,7 @@ host is passed on.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -98,12 +99,17 @@ class HostWatch:
         :raise HostLost: when the host went away.
         """
         deadline = deadline.within(_BEGIN_S)
-        await self._or_lose("host_log", self._mark_log(deadline))
         wanted = wanted_events(self.setting) if traced else ()
         systems = sorted({event.partition(":")[0] for event in wanted})
-        await self._or_lose("trace" if wanted else None, self._survey(surveys, systems, deadline))
-        if wanted and self.survey is not None:
-            await self._or_lose("trace", self._trace(self.survey, wanted, stack, deadline))
+        try:
+            # The machine stands still meanwhile, and each takes a while on a slow host.
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._or_lose("host_log", self._mark_log(deadline)))
+                await self._or_lose("trace" if wanted else None, self._survey(surveys, systems, deadline))
+                if wanted and self.survey is not None:
+                    await self._or_lose("trace", self._trace(self.survey, wanted, stack, deadline))
+        except* HostLost as lost:
+            raise lost.exceptions[0] from None
         await self.sample(["start"], deadline)
 
     async def mark(self, step: str, edge: str, deadline: Deadline) -> None:

@@ -155,10 +155,12 @@ take() {
 }
 # Nobody waits at trace_pipe: every event would wake him. And what is read is formatted, which costs a host with few
 # CPUs more than the tracing does: a nested boot of 9 s took 14 s. So a buffer that is less than half full is left for
-# the time after the guest, and is looked at a few times a second. Of one that is fuller all is read, or a little less,
-# so that no read waits: one read gives a page or two, of at most 120 lines.
+# the time after the guest, and is looked at a few times a second; one that takes longer to fill, less often. Of one
+# that is fuller all is read, or a little less, so that no read waits: one read gives a page or two, of at most 120
+# lines.
 follow() {
-  last=; taking=
+  last=; taking=; pace=0.3
+  [ "$buffer_kib" -le 8192 ] && quiet sleep 0.01 || pace=1
   trap 'last=yes' USR1
   trap 'quiet kill $taking; exit' TERM
   answer ok # From here on it can be told to stop.
@@ -175,7 +177,9 @@ EOF
     if [ $fullest -gt $((buffer_kib * 512)) ] && [ $waiting -ge 120 ]; then
       take count=$((waiting / 120))
     else
-      quiet sleep 0.3 || sleep 1
+      # Waited for, so that the signal that ends it is heard at once.
+      sleep $pace >/dev/null 2>&1 &
+      quiet wait $!
     fi
   done
   # A reader of what is no longer written ends with it, if there was anything: this line, at least.
