@@ -16,6 +16,7 @@ import pytest
 from _pytest._code.code import TerminalRepr
 
 from harness.boot.demand import demanded_image
+from harness.boot.holder import Holder
 from harness.boot.hosts import open_host_site
 from harness.boot.plan import plan_boots
 from harness.boot.site import Site
@@ -26,7 +27,6 @@ from harness.clock import utc_now
 from harness.errors import HarnessError, InputError, ScenarioError
 from harness.known.apply import knower
 from harness.known.entries import KnownIssues, read_known_issues
-from harness.regress.holder import Holder
 from harness.results.provenance import describe_run
 from harness.results.record import BootLine
 from harness.results.store import Run, create_run

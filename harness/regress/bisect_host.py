@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 
+from harness.boot.holder import Holder
 from harness.boot.hosts import open_host_site
 from harness.boot.hurt_host import read_hurt
 from harness.boot.site import Site
@@ -19,7 +20,6 @@ from harness.errors import HostError, InputError
 from harness.guest.modules import MissingModules
 from harness.host.inventory import find_host
 from harness.host.protocol import HostKind, HostLost
-from harness.regress.holder import Holder
 from harness.regress.host_kernel import Installed, compare_running, runs_already, wanted_kernel
 from harness.regress.journal import HostOpened
 from harness.regress.kernel_value import HOST_KEYS, host_of

@@ -18,12 +18,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from harness.boot.holder import Holder
 from harness.boot.site import Site
 from harness.clock import Deadline, poll
 from harness.errors import EvidenceLost, HostError
 from harness.host.asids import exclusive_host
 from harness.host.protocol import Host, HostLost, QemuHost
-from harness.regress.holder import Holder
 from harness.regress.host_kernel import HostDown, WantedKernel
 from harness.regress.span import CannotTest
 from harness.scenario.hosts import HostEntry, KernelCommands

@@ -164,7 +164,7 @@ follow() {
   trap 'last=yes' USR1
   trap 'quiet kill $taking; exit' TERM
   answer ok # From here on it can be told to stop.
-  while [ -z "$last" ]; do
+  while [ -z "$last" ] && [ -e "/proc/$$" ]; do
     waiting=0 fullest=0
     while read -r key value; do
       case $key in

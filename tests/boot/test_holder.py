@@ -6,8 +6,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from harness.boot.holder import Holder
 from harness.errors import HarnessError, HostError
-from harness.regress.holder import Holder
 
 
 @asynccontextmanager

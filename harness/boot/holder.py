@@ -1,7 +1,7 @@
 """Hold one asynchronous context open in a task of its own.
 
 A context must be left in the task that entered it (its time limits and task groups are the task's). A host that is
-opened and closed in the middle of a search has no such place in the search's own task, hence this.
+opened and closed in the middle of a bisection, or that outlives one item of a pytest session, has no such place.
 """
 
 from __future__ import annotations
