@@ -50,8 +50,10 @@ _WITHOUT = ",-xsave"
 # QEMU's emulation (7.2 and 10.0 alike) lets every CPU write to CPU 0's hflags2 whenever it restores FPU state
 # (cpu_set_fpus calls cpu_clear_ignne, which changes first_cpu without a lock). A change of CPU 0's own GIF or NPT bit
 # that falls into it is lost: an interrupt is taken between #VMEXIT and STGI on the guest's GS base, or the guest runs
-# without its nested page table. So the host has one CPU more than it uses, and CPU 0 never runs a guest.
-_WITHOUT_CPU_0 = f" svsm.cpus={((1 << _VCPUS) - 1) << 1:x}"
+# without its nested page table. So the host has one CPU more than it uses, and CPU 0 never runs a guest. The others come
+# online when the init script has made the kernel patch itself for the last time, which several emulated ones may not live
+# through.
+_EMULATED = f" maxcpus=1 svsm.cpus={((1 << _VCPUS) - 1) << 1:x}"
 # Two guests at once take longer than one after the other: Linux with 2 vCPUs 107 s each against 20 s.
 _AT_ONCE_EMULATED = 1
 # Measured: ready after 10 s on two idle cores under emulation.
@@ -144,7 +146,7 @@ def _last_words(machine: VirtualMachine) -> str:
 async def _load(here: Site, accel: Accel, kernel: str | None, modules: str | None) -> Load:
     vendor = "AuthenticAMD" if accel is Accel.TCG else await asyncio.to_thread(_vendor)
     names = tuple(wanted.name for wanted in host_modules(vendor))
-    append = _PARAMETERS + ("" if accel is Accel.KVM else _WITHOUT_CPU_0)
+    append = _PARAMETERS + ("" if accel is Accel.KVM else _EMULATED)
     guest = Guest(kernel=kernel, modules=modules, append=append, extra_modules=names, unpack=True)
     load = await prepare_load(Setting(Machine(), guest, None, (), (), _READY_S, None), here, accel)
     image = await here.image(guest)

@@ -66,6 +66,22 @@ def test_it_is_a_host_like_any_other_and_takes_files_fast(site: Site, tmp_path: 
     assert list(tmp_path.iterdir()) == []
 
 
+def test_no_boot_makes_its_kernel_patch_its_scheduler(tmp_path: Path) -> None:
+    # Two trace instances that filter by thread, and a machine with an APIC that no software has enabled: with them, what
+    # a boot's own trace and machine switch on and off is on already. All its CPUs are online nevertheless.
+    held = """for i in /sys/kernel/tracing/instances/*; do grep -q . $i/set_event_pid && cat $i/tracing_on; done
+        ls -l /proc/[0-9]*/fd 2>/dev/null | grep -o 'kvm-v.*'; cat /sys/devices/system/cpu/online"""
+
+    async def scenario() -> list[bytes]:
+        async with open_host_site("virtual", os.environ, tmp_path) as there:
+            return (await there.host.run(held, Deadline.after(60))).stdout.split()
+
+    off_1, off_2, *machine, online = asyncio.run(scenario())
+    assert (off_1, off_2) == (b"0", b"0")
+    assert sorted(machine) == [b"kvm-vcpu:0", b"kvm-vm"]
+    assert online in (b"0-1", b"0-2")
+
+
 def test_one_that_panics_is_lost_at_once_and_says_why(tmp_path: Path) -> None:
     async def scenario() -> str:
         async with open_host_site("virtual", os.environ, tmp_path) as there:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 import signal
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -14,24 +13,16 @@ import pytest
 from harness.boot.vitals import Observer, observe, read_process
 from harness.clock import Deadline, monotonic_s
 from harness.evidence.vitals import Look, Vitals, parse_process
-from harness.qemu.command import QemuCommand, Stream, Wiring
+from harness.qemu.command import Stream
 from harness.qemu.machine import VirtualMachine, launch
+from tests.boot.waiting_qemu import QEMU, build_waiting
 
-QEMU = shutil.which("qemu-system-x86_64") or ""
 pytestmark = [pytest.mark.qemu, pytest.mark.skipif(not QEMU, reason="QEMU is not installed")]
-
-
-def _build(wiring: Wiring) -> QemuCommand:
-    options: list[tuple[str, ...]] = [("-machine", "q35,accel=tcg"), ("-nodefaults",), ("-display", "none")]
-    options += [("-smp", "2"), ("-m", "32M"), ("-S",)]
-    if wiring.monitor is not None:
-        options += [("-chardev", wiring.monitor.replace(",", ",id=qmp,", 1)), ("-mon", "chardev=qmp,mode=control")]
-    return QemuCommand(QEMU, tuple(options))
 
 
 def _watch(folder: Path, look: Callable[[VirtualMachine], Awaitable[Vitals]]) -> Vitals:
     async def boot() -> Vitals:
-        async with launch(_build, [Stream.CONSOLE], folder, Deadline.after(20)) as machine:
+        async with launch(build_waiting, [Stream.CONSOLE], folder, Deadline.after(20)) as machine:
             return await look(machine)
 
     return asyncio.run(boot())
