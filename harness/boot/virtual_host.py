@@ -50,9 +50,9 @@ _WITHOUT = ",-xsave"
 # QEMU's emulation (7.2 and 10.0 alike) lets every CPU write to CPU 0's hflags2 whenever it restores FPU state
 # (cpu_set_fpus calls cpu_clear_ignne, which changes first_cpu without a lock). A change of CPU 0's own GIF or NPT bit
 # that falls into it is lost: an interrupt is taken between #VMEXIT and STGI on the guest's GS base, or the guest runs
-# without its nested page table. So the host has one CPU more than it uses, and CPU 0 never runs a guest. The others come
-# online when the init script has made the kernel patch itself for the last time, which several emulated ones may not live
-# through.
+# without its nested page table. So the host has one CPU more than it uses, and CPU 0 never runs a guest. The others
+# come online when the init script has let the kernel patch itself for the last time: several emulated CPUs may not live
+# through that.
 _EMULATED = f" maxcpus=1 svsm.cpus={((1 << _VCPUS) - 1) << 1:x}"
 # Two guests at once take longer than one after the other: Linux with 2 vCPUs 107 s each against 20 s.
 _AT_ONCE_EMULATED = 1

@@ -67,8 +67,8 @@ def test_it_is_a_host_like_any_other_and_takes_files_fast(site: Site, tmp_path: 
 
 
 def test_no_boot_makes_its_kernel_patch_its_scheduler(tmp_path: Path) -> None:
-    # Two trace instances that filter by thread, and a machine with an APIC that no software has enabled: with them, what
-    # a boot's own trace and machine switch on and off is on already. All its CPUs are online nevertheless.
+    # Two trace instances that filter by thread, and a machine with an APIC that no software has enabled: what a boot's
+    # own trace and machine switch on and off is on already. All its CPUs are online nevertheless.
     held = """for i in /sys/kernel/tracing/instances/*; do grep -q . $i/set_event_pid && cat $i/tracing_on; done
         ls -l /proc/[0-9]*/fd 2>/dev/null | grep -o 'kvm-v.*'; cat /sys/devices/system/cpu/online"""
 

@@ -118,6 +118,7 @@ def test_a_kernel_that_may_not_be_read_says_so(bench: Bench) -> None:
     assert done.status == 4 and "is not readable for you" in done.json["boots"][0]["reason"]
 
 
+@pytest.mark.alone
 def test_a_flood_ends_by_its_time_in_bounded_memory_and_every_byte_is_accounted_for(bench: Bench) -> None:
     with bench.start(
         *bench.boot("payload.yaml", "--set", "how=FLOOD", "--set", "timeout=8s", "--format", "json")
