@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from harness.boot.demand import HostFound, find_out, require_host
 from harness.boot.kvm_probe import KvmAnswer, probe_kvm
 from harness.boot.launch import SNP_NOT_ASKED, needs_snp, plan_launch, probe_snp, shown_setting, with_firmware
+from harness.boot.own_qemu import with_qemu
 from harness.boot.run import PlannedBoot
 from harness.boot.site import Site
 from harness.errors import InputError, Unsupported
@@ -55,7 +57,9 @@ async def plan_boots(
     asked = any(_needs_kvm(grade, setting, snp) for grade, setting in pairs)
     kvm = await probe_kvm(site) if asked else _KVM_NOT_ASKED
     host = await find_out(site, variants)
-    plans = tuple(plan_boot(variant, site.capabilities, kvm, platform, snp, host) for variant in variants)
+    named = {setting.machine.qemu for _, setting in pairs} - {None}
+    others = {name: (await with_qemu(site, name)).capabilities for name in named if name is not None}
+    plans = tuple(plan_boot(variant, site.capabilities, kvm, platform, snp, host, others) for variant in variants)
     for plan in plans:
         if isinstance(plan, PlannedBoot):
             require_files(plan, here=site.host.kind is HostKind.LOCAL)
@@ -75,10 +79,12 @@ def plan_boot(
     wanted: Platform | None,
     snp: SnpFacts = SNP_NOT_ASKED,
     host: HostFound | None = None,
+    others: Mapping[str, Capabilities] = MappingProxyType({}),
 ) -> PlannedBoot | RefusedBoot:
     """Return the boot on the best platform that can be had, or on ``wanted`` (None: any).
 
-    ``host`` is held against what the scenario asks of its host; None asks nothing.
+    ``host`` is held against what the scenario asks of its host; None asks nothing. ``others`` are what the QEMUs can
+    do that settings name by ``machine.qemu``.
 
     :raise InputError: if a setting contradicts itself.
     """
@@ -86,12 +92,14 @@ def plan_boot(
     for platform, setting in variant.platforms:
         if wanted not in (None, platform):
             continue
+        named = setting.machine.qemu
+        qemu = capabilities if named is None else others[named]
         try:
             if host is not None:
                 require_host(setting.host, host)
-            launch = plan_launch(setting, capabilities, snp)
+            launch = plan_launch(setting, qemu, snp)
             accel = _accel(platform, setting, kvm)
-            require_machine(setting.machine, capabilities)
+            require_machine(setting.machine, qemu)
             ready = with_firmware(setting, snp)
         except Unsupported as error:
             reasons.append(f"{platform}: {error}")

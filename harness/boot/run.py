@@ -16,6 +16,7 @@ from harness.boot.judging import failure_so_far
 from harness.boot.launch import launch_of
 from harness.boot.live import Follower
 from harness.boot.load import Load, prepare_load
+from harness.boot.own_qemu import with_qemu
 from harness.boot.perturb import perturbing
 from harness.boot.ready import until_gone, until_payload_done, until_ready
 from harness.boot.recorder import recording
@@ -133,6 +134,7 @@ async def run_boot(plan: PlannedBoot, site: Site, folder: Path, report: Report, 
     :raise HostError: if this machine cannot do its part (:class:`LaunchError`: QEMU did not start).
     """
     setting = plan.setting
+    site = await with_qemu(site, setting.machine.qemu)
     stay = plan.stay() if stay is None and plan.stay is not None else stay
     if plan.launch is None:  # planned from a record, or by somebody who did not ask the host
         plan = replace(plan, launch=await launch_of(setting, site))
@@ -168,7 +170,7 @@ async def run_boot(plan: PlannedBoot, site: Site, folder: Path, report: Report, 
             return BootRecord(
                 identity=plan.identity,
                 setting=dump_setting(setting),
-                qemu=f"{site.capabilities.version_text} {site.capabilities.package}".strip(),
+                qemu=site.capabilities.release,
                 accel=plan.accel,
                 vcpus=setting.machine.vcpus,
                 debug_exit=setting.payload is not None and setting.payload.debug_exit,

@@ -13,6 +13,7 @@ import typer
 from harness.boot.hosts import open_host_site
 from harness.boot.launch import launch_of
 from harness.boot.load import prepare_load
+from harness.boot.own_qemu import with_qemu
 from harness.boot.plan import require_files
 from harness.boot.run import PlannedBoot, plan_command
 from harness.boot.site import Site
@@ -102,10 +103,11 @@ async def _compare(plan: PlannedBoot, record: BootRecord, host: str) -> tuple[li
 
 
 async def _differences(plan: PlannedBoot, record: BootRecord, site: Site) -> tuple[list[str], str]:
+    site = await with_qemu(site, plan.setting.machine.qemu)
     plan = replace(plan, launch=await launch_of(plan.setting, site))
     load = await prepare_load(plan.setting, site, plan.accel)
     now = {"qemu binary": site.capabilities.binary, **load.provenance}
-    qemu = f"{site.capabilities.version_text} {site.capabilities.package}".strip()
+    qemu = site.capabilities.release
     differences = [] if qemu == record.qemu else [f"QEMU was {record.qemu}, is {qemu}"]
     ran = record.host
     if ran is not None and (ran.name, ran.kernel) != (site.host.name, site.host.facts.release):

@@ -15,6 +15,7 @@ import typer
 from harness.boot.demand import demanded_image
 from harness.boot.hosts import open_host_site
 from harness.boot.load import prepare_load
+from harness.boot.own_qemu import with_qemu
 from harness.boot.plan import RefusedBoot, plan_boots
 from harness.boot.run import plan_command
 from harness.boot.site import Site
@@ -193,5 +194,6 @@ async def _print_commands(variants: Sequence[Variant], platform: Platform | None
                 plan = plan.shown
             load = await prepare_load(plan.setting, site, plan.accel)
             wiring = Wiring.terminal(streams_of(plan.setting.machine, plan.setting.payload))
-            command = plan_command(plan, site, load, wiring, None)
+            there = await with_qemu(site, plan.setting.machine.qemu)
+            command = plan_command(plan, there, load, wiring, None)
             print(f"# {plan.variant.full_id} on {plan.platform}\n{command.shell()}\n")

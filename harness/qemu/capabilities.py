@@ -50,6 +50,11 @@ class Capabilities:
         """Render the version: ``7.2.22``."""
         return ".".join(map(str, self.version))
 
+    @property
+    def release(self) -> str:
+        """Render the version and, where a distribution gives one, its package's: ``7.2.22 (Debian 1:7.2+dfsg-7)``."""
+        return f"{self.version_text} {self.package}".strip()
+
 
 def find_qemu(environment: Mapping[str, str]) -> str:
     """Return the path of the QEMU to use: ``$SVSM_HARNESS_QEMU``, or the first ``qemu-system-x86_64`` on the path.

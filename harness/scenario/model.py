@@ -101,6 +101,13 @@ class Machine(Model):
         "the verdict is UNSUPPORTED.",
         examples=[["device:virtio-rng-pci", "object:sev-snp-guest"]],
     )
+    qemu: str | None = Field(
+        default=None,
+        min_length=1,
+        description="The QEMU that boots it, on the host where it boots: a path, or a name on its PATH. Left out: the "
+        "host's (SVSM_HARNESS_QEMU, or qemu: of its entry in ci/hosts.yaml).",
+        examples=["build/qemu-system-x86_64"],
+    )
     rng: bool = Field(default=False, description="Give the guest a virtio random number source.")
     min_qemu: str | None = Field(
         default=None,

@@ -9,7 +9,7 @@ from random import Random
 
 from pydantic import JsonValue, TypeAdapter, ValidationError
 
-from harness.boot.load import prepare_load
+from harness.boot.parts import parts_of
 from harness.boot.run import PlannedBoot
 from harness.boot.site import Site
 from harness.checks import all_checks
@@ -232,8 +232,5 @@ async def require_same_parts(plan: CampaignPlan, site: Site) -> None:
 
 
 async def _made_of(plan: PlannedBoot, site: Site) -> Mapping[str, str]:
-    load = await prepare_load(plan.setting, site, plan.accel)
-    version = f"{site.capabilities.version_text} {site.capabilities.package}".strip()
-    here = site.host.kind is HostKind.LOCAL
-    where = {} if here else {_HOST: site.host.name}
-    return {"QEMU": version, "qemu binary": site.capabilities.binary, **where, **load.provenance}
+    where = {} if site.host.kind is HostKind.LOCAL else {_HOST: site.host.name}
+    return {**where, **await parts_of(plan, site)}

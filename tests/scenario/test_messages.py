@@ -18,7 +18,7 @@ WRONG = [
     (HEAD + "tags: smoke", ["s.yaml:3:7: tags must be a list, not the text 'smoke'"]),
     (HEAD + "machine: q35", ["s.yaml:3:10: machine must be a mapping, not the text 'q35'"]),
     (HEAD + "machine: {memroy: 1G}", [
-        "s.yaml:3:11: unknown key 'memroy' in machine (did you mean 'memory'?); allowed: type, vcpus, memory, accel, cpu, irqchip, firmware, pflash, devices, options, network, features, rng, min_qemu"]),
+        "s.yaml:3:11: unknown key 'memroy' in machine (did you mean 'memory'?); allowed: type, vcpus, memory, accel, cpu, irqchip, firmware, pflash, devices, options, network, features, qemu, rng, min_qemu"]),
     (HEAD + "machine: {vcpus: 0}", ["s.yaml:3:18: machine.vcpus must be at least 1, not 0"]),
     (HEAD + "machine: {vcpus: 256}", ["s.yaml:3:18: machine.vcpus must be at most 255, not 256"]),
     (HEAD + "machine: {vcpus: '2'}", ["s.yaml:3:18: machine.vcpus must be a whole number, not the text '2'"]),
@@ -58,7 +58,7 @@ WRONG = [
         "s.yaml:3:19: unknown key 'tags' in platforms.kvm; allowed: machine, guest, payload, snp, svsm, trace, host, steps, expect, timeout"]),
     (HEAD + "matrix: {vcpus: [1, many]}", ["s.yaml:3:21: machine.vcpus must be a whole number, not the text 'many'"]),
     (HEAD + "matrix: {machine.vcpu: [1]}", [
-        "s.yaml:3:25: unknown key 'vcpu' in machine (did you mean 'vcpus'?); allowed: type, vcpus, memory, accel, cpu, irqchip, firmware, pflash, devices, options, network, features, rng, min_qemu"]),
+        "s.yaml:3:25: unknown key 'vcpu' in machine (did you mean 'vcpus'?); allowed: type, vcpus, memory, accel, cpu, irqchip, firmware, pflash, devices, options, network, features, qemu, rng, min_qemu"]),
     (HEAD + "vars: 7", ["s.yaml:3:7: vars must be a mapping, not 7"]),
     (HEAD + "matrix: [vcpus]", ["s.yaml:3:9: matrix must be a mapping, not a list"]),
     (HEAD + "vars: {a: [1]}", ["s.yaml:3:11: the variable 'a' must be text or a number, not a list"]),
@@ -119,7 +119,7 @@ def test_what_is_wrong(text: str, expected: list[str]) -> None:
         ("machine.vcpus", "many",
          "--set machine.vcpus=many: machine.vcpus must be a whole number, not the text 'many'"),
         ("machine.cpus", "1",
-         "--set machine.cpus=1: unknown key 'cpus' in machine (did you mean 'vcpus'?); allowed: type, vcpus, memory, accel, cpu, irqchip, firmware, pflash, devices, options, network, features, rng, min_qemu"),
+         "--set machine.cpus=1: unknown key 'cpus' in machine (did you mean 'vcpus'?); allowed: type, vcpus, memory, accel, cpu, irqchip, firmware, pflash, devices, options, network, features, qemu, rng, min_qemu"),
         ("machin.cpu", "1", "--set machin.cpu=1: 'machin.cpu' leads nowhere (did you mean 'machine'?); a dotted name begins with machine, guest, payload, snp, svsm, trace, host, perturb, stability"),
     ],
 )  # fmt: skip
