@@ -15,6 +15,7 @@ import typer
 from harness.boot.demand import demanded_image
 from harness.catalogue import parse_set
 from harness.cli.bisect_config import At, BadConfig, ConfigPath, GoodConfig, config_source, require_configs
+from harness.cli.bisect_recorded import BadRuns, GoodRuns, require_same_parts, with_recorded
 from harness.cli.bisect_report import print_conclusion, print_replay, write_files
 from harness.cli.exit_status import ExitStatus
 from harness.cli.options import Format, HostName, Only, Results, SetValues
@@ -26,7 +27,7 @@ from harness.regress.build import require_build_options
 from harness.regress.git_range import Repository
 from harness.regress.journal import Journal
 from harness.regress.kernel_value import settle_kernels
-from harness.regress.refusals import good_end, one_variant, require_sound
+from harness.regress.refusals import ends, one_variant, require_sound
 from harness.regress.search import Searcher
 from harness.regress.session import Conclusion, conclude
 from harness.regress.spec import GitSource, ListSource, SettingSource, Spec, read_spec, with_spec
@@ -105,6 +106,8 @@ def bisect(
     ] = None,
     confidence: Annotated[str, typer.Option(metavar="C", help="How sure to be.")] = "95%",
     min_rate: Annotated[str, typer.Option(metavar="R", help="The least failure rate that matters.")] = "1%",
+    good_run: GoodRuns = None,
+    bad_run: BadRuns = None,
     boots: Annotated[
         int | None,
         typer.Option("--boots", min=1, metavar="N", help="Stop undecided after so many.", show_default=False),
@@ -184,6 +187,7 @@ def bisect(
             host=host,
         )
         require_sound(spec, os.environ)
+        spec = with_recorded(spec, results, good_run, bad_run, os.environ)
         run = create_run(results, with_spec(describe_run(sys.argv), spec))
         if configs is not None:
             configs.keep(run.folder)
@@ -205,7 +209,7 @@ async def _carry_out(spec: Spec, run: Run, parallel: int, quiet: bool) -> Conclu
     shared: tuple[str | None, str | None] = (None, None)
     if not spec.switching:
         # What all positions demand of a virtual host; what they differ in is no part of it.
-        shared = demanded_image(one_variant(spec, good_end(spec), environment))
+        shared = demanded_image(one_variant(spec, ends(spec)["good"], environment))
     opening = open_bisect_host(
         spec.host, environment, run, journal.append, say, spec.fixed, switching=spec.switching, shared=shared
     )
@@ -214,6 +218,7 @@ async def _carry_out(spec: Spec, run: Run, parallel: int, quiet: bool) -> Conclu
             booter = Booter(
                 Path(spec.scenario), spec.fixed, spec.only, spec.platform, spec.signatures, host.site, run, environment
             )  # fmt: skip
+            await require_same_parts(spec, booter)
             searcher = Searcher(
                 journal,
                 booter.boot,

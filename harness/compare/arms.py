@@ -12,7 +12,7 @@ from harness.errors import InputError
 from harness.evidence.startup import phases
 from harness.results.load import load_marks
 from harness.results.record import BootIdentity, BootLine
-from harness.results.store import Run, find_run, read_about
+from harness.results.store import Run, find_part, read_about
 from harness.stability.account import failure_signature
 from harness.stability.plan import CampaignPlan, place_of_turn, read_plan
 
@@ -95,7 +95,7 @@ def recorded_arms(results: Path, names: Sequence[str]) -> tuple[Arm, ...]:
 
     :raise InputError: if there is no such run, it has nothing of that name, or grades of evidence differ.
     """
-    found = [_find(results, name) for name in names]
+    found = [find_part(results, name) for name in names]
     lines = [
         [line for line in run.lines() if wanted in (None, line.identity.variant, line.identity.scenario)]
         for run, wanted in found
@@ -118,16 +118,6 @@ def recorded_arms(results: Path, names: Sequence[str]) -> tuple[Arm, ...]:
         Arm(label, name, tuple(ArmBoot(line, block_of(line), _times(run, line)) for line in some))
         for label, name, some, (run, _) in zip(labels, names, lines, found, strict=True)
     )
-
-
-def _find(results: Path, name: str) -> tuple[Run, str | None]:
-    try:
-        return find_run(results, name), None
-    except InputError:
-        run, colon, wanted = name.rpartition(":")
-        if not colon:
-            raise
-        return find_run(results, run), wanted
 
 
 def _key(identity: BootIdentity) -> tuple[str, str]:

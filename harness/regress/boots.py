@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from harness.boot.own_qemu import QemuUnusable
 from harness.boot.plan import RefusedBoot, plan_boots
 from harness.boot.run import PlannedBoot
 from harness.boot.site import Site
@@ -16,6 +17,7 @@ from harness.errors import EvidenceLost, InputError
 from harness.results.record import BootLine
 from harness.results.store import Run
 from harness.scenario.model import Platform
+from harness.stability import account
 from harness.stability.plan import seeded
 
 __all__ = ["Booter", "counts_as", "failure_signature"]
@@ -28,12 +30,7 @@ def failure_signature(line: BootLine) -> str | None:
     """
     if line.status is Status.PASS:
         return None
-    if line.status is not Status.FAIL:
-        return f"{line.status}: {line.reason}"
-    failed = [verdict.check for verdict in line.verdicts if verdict.status is Status.FAIL]
-    if line.outcome is None or (failed and failed[0] != "outcome"):
-        return f"check: {failed[0]}" if failed else "no outcome"
-    return line.outcome.signature
+    return account.failure_signature(line) if line.status is Status.FAIL else f"{line.status}: {line.reason}"
 
 
 def counts_as(line: BootLine, signatures: Sequence[str]) -> str:
@@ -76,6 +73,8 @@ class Booter:
         try:
             line = await record_boot(await self.plan(values, number), self.site(), self.run, lambda _: None)
             self.site()  # the same kernel as before?
+        except QemuUnusable as error:
+            return "other", f"{Status.ERROR}: {error}", None, 0.0
         except EvidenceLost as lost:
             folder, took_s = (None, 0.0) if line is None else (line.folder, line.duration_s)
             return "other", f"{Status.INCONCLUSIVE}: {lost}", folder, took_s

@@ -153,7 +153,7 @@ def require_build_options(build: str | None, artifact: str | None, into: str | N
 def _keep(made: Path, kept: Path) -> None:
     kept.parent.mkdir(parents=True, exist_ok=True)
     part = kept.with_name(f".{kept.name}.part")
-    shutil.copyfile(made, part)
+    shutil.copy(made, part)  # with its mode: it may be a program
     part.replace(kept)
 
 

@@ -15,17 +15,20 @@ from pydantic import TypeAdapter
 
 from harness.errors import HostError
 from harness.results.files import append_line, read_lines
+from harness.scenario.model import Platform
 from harness.stats.bisect import AnswerKind, Known, Question
 from harness.stats.bisect_posterior import Tally
 
 __all__ = [
     "Booted",
     "Checked",
+    "End",
     "Ended",
     "Entry",
     "HostOpened",
     "Journal",
     "Prepared",
+    "Recorded",
     "Stage",
     "Switched",
     "Untestable",
@@ -57,6 +60,27 @@ class Prepared:
     digest: str | None
     took_s: float
     kind: Literal["prepared"] = "prepared"
+
+
+#: Name an end of what is searched.
+End = Literal["good", "bad"]
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """Count boots of an end that earlier runs recorded: ``runs`` as they were named; it belongs to no search.
+
+    All were made with the same ``parts`` (name to digest or version; ``QEMU`` and ``CPU`` among them), and have the
+    grade of evidence ``platform``.
+    """
+
+    end: End
+    runs: tuple[str, ...]
+    tally: Tally
+    platform: Platform
+    parts: Mapping[str, str]
+    stage: int = -1
+    kind: Literal["recorded"] = "recorded"
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +159,7 @@ class Checked:
     kind: Literal["checked"] = "checked"
 
 
-Entry = Stage | Checked | HostOpened | Prepared | Switched | Untestable | Booted | Ended
+Entry = Stage | Checked | Recorded | HostOpened | Prepared | Switched | Untestable | Booted | Ended
 _entry_json: TypeAdapter[Entry] = TypeAdapter(Entry)
 
 

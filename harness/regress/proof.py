@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from harness.regress.journal import Booted, Checked, Ended, Entry, Prepared, Stage, Switched, Untestable, known_of
+from harness.regress.journal import (
+    Booted,
+    Checked,
+    Ended,
+    Entry,
+    Prepared,
+    Recorded,
+    Stage,
+    Switched,
+    Untestable,
+    known_of,
+)
 from harness.stats.binomial import exact_interval
 from harness.stats.bisect import Answer, AnswerKind, Known, Question, posterior_of
 from harness.stats.bisect_posterior import Tally
@@ -82,7 +93,7 @@ def rates_lines(known: Known, culprit: int) -> list[str]:
 
 def proof_lines(entries: Sequence[Entry]) -> list[str]:
     """Return the log of all searches: a line for each position, with the posterior of its candidate."""
-    lines: list[str] = []
+    lines = [_recorded_sentence(entry) for entry in entries if isinstance(entry, Recorded)]
     for stage in (entry for entry in entries if isinstance(entry, Stage)):
         own = [entry for entry in entries if entry.stage == stage.stage]
         known = known_of(own, stage.stage)
@@ -122,6 +133,15 @@ def proof_lines(entries: Sequence[Entry]) -> list[str]:
             took = format_duration(sum(switches))
             lines.append(f"  {len(switches)} switches of the host's kernel, {took} in all")
     return lines
+
+
+def _recorded_sentence(one: Recorded) -> str:
+    tally, cpu = one.tally, one.parts.get("CPU") or "an unknown CPU"
+    runs = ", ".join(one.runs)
+    return (
+        f"recorded before ({runs}), as {one.platform} on {cpu}, the {one.end} end: {tally.bad} bad, {tally.good} good, "
+        f"{tally.other} other"
+    )
 
 
 def host_kernels(entries: Sequence[Entry], position: int) -> list[str]:

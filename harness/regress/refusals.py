@@ -9,12 +9,15 @@ from harness.catalogue import load_files, select_variants
 from harness.errors import InputError
 from harness.host.protocol import HostKind
 from harness.regress.bisect_host import require_host_known
+from harness.regress.journal import End
 from harness.regress.kernel_value import require_bootable, require_kernel_files
 from harness.regress.span import differences
 from harness.regress.spec import Spec
 from harness.scenario.setting import Variant
 
-__all__ = ["good_end", "one_variant", "require_sound"]
+__all__ = ["ends", "one_variant", "require_sound"]
+
+_QEMU = "machine.qemu"
 
 
 def require_sound(spec: Spec, environment: Mapping[str, str]) -> None:
@@ -26,14 +29,19 @@ def require_sound(spec: Spec, environment: Mapping[str, str]) -> None:
     if spec.setting is not None:
         differences(spec.setting.good, spec.setting.bad)
     option = "--list" if spec.list is not None else "--good-set and --bad-set"
-    for values in _ends(spec):
+    if spec.git is not None and spec.git.into == _QEMU and spec.host != HostKind.LOCAL:
+        raise InputError(
+            f"--into {_QEMU}: a QEMU that is built here boots here only; leave --host out, or search binaries that "
+            f"{spec.host} has, by --list {_QEMU}=OLD,NEW"
+        )
+    for values in ends(spec).values():
         one_variant(spec, values, environment)
         for key, value in values.items():
             if key.endswith(".kernel") and spec.git is None:
                 require_kernel_files(option, value)
                 if key == "host.kernel" and spec.host == HostKind.VIRTUAL:
                     require_bootable(option, value)
-            elif spec.list is not None and "/" in value and not Path(value).is_file():
+            elif spec.list is not None and _missing_here(spec, value):
                 raise InputError(f"{option}: there is no {value}")
 
 
@@ -50,15 +58,18 @@ def one_variant(spec: Spec, values: Mapping[str, str], environment: Mapping[str,
     return variants
 
 
-def good_end(spec: Spec) -> Mapping[str, str]:
-    """Return the values of the good end; of commits, whose files are still to be built, those of none in particular."""
-    return _ends(spec)[0]
+def _missing_here(spec: Spec, value: str) -> bool:
+    # Another host may have its own QEMUs, firmware and IGVM files.
+    return spec.host == HostKind.LOCAL and "/" in value and not Path(value).is_file()
 
 
-def _ends(spec: Spec) -> tuple[Mapping[str, str], ...]:
+def ends(spec: Spec) -> Mapping[End, Mapping[str, str]]:
+    """Return the values of both ends; of commits, whose files are still to be built, those of none in particular."""
     if spec.list is not None:
-        return tuple({spec.list.variable: value} for value in (spec.list.values[0], spec.list.values[-1]))
+        first, *_, last = spec.list.values
+        return {"good": {spec.list.variable: first}, "bad": {spec.list.variable: last}}
     if spec.setting is not None:
-        return spec.setting.good, spec.setting.bad
+        return {"good": spec.setting.good, "bad": spec.setting.bad}
     assert spec.git is not None
-    return ({spec.git.into: str(Path(spec.git.repository, spec.git.artifact))},)
+    built = {spec.git.into: str(Path(spec.git.repository, spec.git.artifact))}
+    return {"good": built, "bad": built}

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from harness.host.protocol import HostKind
 from harness.regress.build import Builder
 from harness.regress.config_files import read_configs
 from harness.regress.config_span import ConfigTree, config_differences
 from harness.regress.git_range import Commit, Repository
+from harness.regress.journal import Recorded
 from harness.regress.proof import answer_sentence, rates_lines
 from harness.regress.search import Result, Searcher
 from harness.regress.span import Difference, Span, differences, list_span, setting_span, tree_span
@@ -42,14 +44,17 @@ async def conclude(spec: Spec, searcher: Searcher, cache: Path, environment: dic
     :raise InputError: if what is searched cannot be: an end that cannot be tested, no commits, a dirty tree.
     :raise HostError: if the journal or a record cannot be written.
     """
+    if not any(isinstance(entry, Recorded) for entry in searcher.journal.entries()):
+        for one in spec.recorded:
+            searcher.journal.append(one)
     if spec.git is not None and spec.git.config_path is not None:
         return await _configurations(spec, spec.git, searcher, cache, environment)
     if spec.git is not None:
         return await _commits(spec, spec.git, searcher, cache, environment)
     if spec.list is not None:
-        span = list_span(spec.list.variable, spec.list.values)
+        span = list_span(spec.list.variable, spec.list.values, here=spec.host == HostKind.LOCAL)
         question = _question(spec, span)
-        result = await searcher.search(0, span, question, {})
+        result = await searcher.search(0, span, question, spec.known_ends(question.candidates))
         return _conclusion(result, span.labels, question, None, None)
     assert spec.setting is not None
     found = differences(spec.setting.good, spec.setting.bad)
@@ -80,7 +85,7 @@ async def _smallest(
 ) -> Conclusion:
     # ``more`` are further sentences about what is needed.
     question = Question(len(found), spec.confidence, spec.min_rate, spec.max_boots)
-    minimum = await minimise(searcher, span_of, found, question)
+    minimum = await minimise(searcher, span_of, found, question, spec.known_ends(len(found)))
     if not minimum.needed:
         return _conclusion(minimum.rounds[-1], minimum.labels, question, None, None)
     names = tuple(one.label for one in minimum.needed)
@@ -112,7 +117,7 @@ async def _commits(
     commits = repository.commits(source.good, source.bad)
     span = tree_span(commits, builder, source.into)
     question = _question(spec, span)
-    result = await searcher.search(0, span, question, {})
+    result = await searcher.search(0, span, question, spec.known_ends(question.candidates))
     steps = _git_steps(commits, result)
     group = result.answer.group
     if result.answer.kind is AnswerKind.FOUND and group is not None:

@@ -53,8 +53,10 @@ class Span:
     hosts: tuple[str, ...] = ()
 
 
-def list_span(variable: str, values: Sequence[str]) -> Span:
+def list_span(variable: str, values: Sequence[str], *, here: bool = True) -> Span:
     """Search an ordered list of values of one variable: kernels, QEMU binaries, IGVM files, firmware.
+
+    ``here`` False: they boot on another host, which may have files that this machine has not.
 
     :raise InputError: if there are fewer than two.
     """
@@ -68,6 +70,8 @@ def list_span(variable: str, values: Sequence[str]) -> Span:
         named, modules = split_kernel(value) if variable.endswith(".kernel") else (value, None)
         path = Path(named)
         if not path.is_file():
+            if not here:
+                return Place({variable: value}, None, 0.0)
             raise CannotTest(f"there is no file {named}")
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()

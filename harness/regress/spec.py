@@ -10,9 +10,11 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from harness.errors import InputError
+from harness.regress.journal import Recorded
 from harness.regress.kernel_value import HOST_KEYS
 from harness.results.store import Run, read_about
 from harness.scenario.model import Platform
+from harness.stats.bisect_posterior import Tally
 
 __all__ = ["GitSource", "ListSource", "SettingSource", "Spec", "read_spec", "with_spec"]
 
@@ -57,7 +59,8 @@ class SettingSource:
 class Spec:
     """Fix a bisection before its first boot. Rates are fractions of 1; exactly one source is given.
 
-    ``host`` is where boots are made, as ``--host`` has it.
+    ``host`` is where boots are made, as ``--host`` has it. ``recorded`` are boots of an end (each at most once) that
+    need not be made.
     """
 
     scenario: str
@@ -73,6 +76,11 @@ class Spec:
     list: ListSource | None = None
     setting: SettingSource | None = None
     host: str = "local"
+    recorded: tuple[Recorded, ...] = ()
+
+    def known_ends(self, candidates: int) -> dict[int, Tally]:
+        """Return the boots of both ends that earlier runs recorded, by position."""
+        return {0 if one.end == "good" else candidates: one.tally for one in self.recorded}
 
     @property
     def switching(self) -> bool:

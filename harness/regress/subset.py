@@ -40,14 +40,22 @@ class Minimum:
     labels: tuple[str, ...]
 
 
-async def minimise(searcher: Searcher, span_of: SpanOf, pool: Sequence[Difference], question: Question) -> Minimum:
+async def minimise(
+    searcher: Searcher,
+    span_of: SpanOf,
+    pool: Sequence[Difference],
+    question: Question,
+    ends: Mapping[int, Tally],
+) -> Minimum:
     """Return the smallest set of ``pool``; of the rest, none is needed.
+
+    ``ends`` are boots of both ends that were made before: of position 0, and of that with all of ``pool``.
 
     :raise InputError: as :meth:`~harness.regress.search.Searcher.search`.
     """
     needed: list[Difference] = []
     rounds: list[Result] = []
-    inherited: dict[int, Tally] = {}
+    inherited = dict(ends)
     bad_end = Tally()
     labels: tuple[str, ...] = ()
     turned = False

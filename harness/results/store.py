@@ -19,7 +19,7 @@ from harness.errors import HostError, InputError
 from harness.results.files import append_line, cannot_write, read_lines, write_whole
 from harness.results.record import BootLine, BootRecord, boot_line_json, boot_record_json
 
-__all__ = ["Run", "create_run", "find_run", "read_about", "split_boot"]
+__all__ = ["Run", "create_run", "find_part", "find_run", "read_about", "split_boot"]
 
 _BOOTS = "boots.jsonl"
 
@@ -150,6 +150,20 @@ def find_run(results: Path, name: str) -> Run:
         raise InputError(f"there is no run {name}: {results} cannot be read ({error.strerror})") from error
     recent = ", ".join([*known[-3:], "latest"]) if known else "none yet"
     raise InputError(f"there is no run {name} under {results}; there are {recent}")
+
+
+def find_part(results: Path, name: str) -> tuple[Run, str | None]:
+    """Find what ``RUN`` or ``RUN:NAME`` names: a run, and one of its scenarios or variants (None: all of it).
+
+    :raise InputError: if there is no such run.
+    """
+    try:
+        return find_run(results, name), None
+    except InputError:
+        run, colon, wanted = name.rpartition(":")
+        if not colon:
+            raise
+        return find_run(results, run), wanted
 
 
 def split_boot(name: str) -> tuple[str, str | None]:

@@ -79,19 +79,24 @@ def summarise(searches: Searches) -> Summary:
     )
 
 
-def simulate_search(scene: Scene, question: Question, runs: int, seed: int) -> Searches:
-    """Let this engine search ``runs`` times for a culprit drawn at random; the same seed gives the same runs."""
+def simulate_search(scene: Scene, question: Question, runs: int, seed: int, recorded: int = 0) -> Searches:
+    """Let this engine search ``runs`` times for a culprit drawn at random; the same seed gives the same runs.
+
+    So many boots of each end were ``recorded`` before: they count, and cost nothing.
+    """
     random = np.random.default_rng(seed)
-    rows = [_search(scene, question, random) for _ in range(runs)]
+    rows = [_search(scene, question, recorded, random) for _ in range(runs)]
     right, sure, boots, switches = (np.array(column, dtype=np.float64) for column in zip(*rows, strict=True))
     hours = (boots * scene.boot_s + switches * scene.switch_s) / 3600
     return Searches(right, sure, hours, boots, switches)
 
 
-def _search(scene: Scene, question: Question, random: np.random.Generator) -> tuple[bool, bool, int, int]:
+def _search(
+    scene: Scene, question: Question, recorded: int, random: np.random.Generator
+) -> tuple[bool, bool, int, int]:
     culprit = int(random.integers(1, scene.candidates + 1)) if scene.regression else scene.candidates + 1
     prior = question.prior()
-    tallies: dict[int, Tally] = {}
+    tallies = _ends(scene, recorded, random) if recorded else {}
     installed, boots, switches = scene.candidates, 0, 0
     while True:
         costs = Costs(scene.boot_s, scene.boot_s, scene.switch_s, installed=installed)
@@ -105,6 +110,14 @@ def _search(scene: Scene, question: Question, random: np.random.Generator) -> tu
         made = _boot(step, rate, scene.other_rate, random)
         boots += made.told + made.other
         tallies[step.position] = tallies.get(step.position, Tally()) + made
+
+
+def _ends(scene: Scene, recorded: int, random: np.random.Generator) -> dict[int, Tally]:
+    bad_rate = scene.bad_rate if scene.regression else scene.good_rate
+    failed = {
+        at: int(random.binomial(recorded, rate)) for at, rate in ((0, scene.good_rate), (scene.candidates, bad_rate))
+    }
+    return {at: Tally(bad, recorded - bad) for at, bad in failed.items()}
 
 
 def _boot(batch: Batch, rate: float, other_rate: float, random: np.random.Generator) -> Tally:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from harness.regress.journal import Ended, Journal, Stage, known_of
 from harness.stats.bisect import AnswerKind
+from tests.regress.flags_image import flags_image
 
 from .command import Bench, Done
 
@@ -47,11 +47,7 @@ def _check_against_journal(bench: Bench, done: Done) -> None:
     ],
 )
 def test_the_flags_that_a_payload_needs_are_named_among_many(bench: Bench, kind: str, culprits: list[str]) -> None:
-    image = bench.folder / "flags.elf"
-    subprocess.run(["gcc", "-m32", "-c", f"-D{kind}", FOLDER / "flags_payload.S", "-o", f"{image}.o"], check=True)
-    subprocess.run(
-        ["ld", "-m", "elf_i386", "-Ttext", "0x100000", "-e", "_start", f"{image}.o", "-o", image], check=True
-    )
+    image = flags_image(bench.folder, kind)
     bad = "machine.cpu=max,-avx,-erms,-rdrand,-bmi1,-umip,-smap,-adx,-fma"
     done = bench.command(
         "bisect", FOLDER / "flags_payload.yaml", "--set", f"IMAGE={image}", "--good-set", "machine.cpu=max",

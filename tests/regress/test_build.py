@@ -42,6 +42,13 @@ def test_each_tree_is_built_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert (repository.folder / "source").read_text() == "a"
 
 
+def test_a_program_stays_one_that_can_be_run(tmp_path: Path) -> None:
+    repository, commits = _repository(tmp_path / "repo", "a", "b")
+    command = "mkdir -p out && install -m 755 source out/image"
+    built = _builder(repository, tmp_path / "cache", command).build(commits[0])
+    assert os.access(built.path, os.X_OK)
+
+
 @pytest.mark.parametrize(
     ("command", "said"),
     [

@@ -149,7 +149,7 @@ def test_what_does_not_build_in_one_order_is_told_apart_in_the_other(tmp_path: P
         return 0.5 if {"CONFIG_B=y", "CONFIG_TRACE=y"} <= set(Path(values["IMAGE"]).read_text().split()) else 0.0
 
     engine = searcher(tmp_path, rate)
-    minimum = asyncio.run(minimise(engine, bench.tree.span, found, Question(len(found), confidence=0.99)))
+    minimum = asyncio.run(minimise(engine, bench.tree.span, found, Question(len(found), confidence=0.99), {}))
     # DEBUG brings TRACE with it, so that TRACE itself is not needed.
     assert {one.key for one in minimum.needed} == {"CONFIG_B", "CONFIG_DEBUG"}
     assert bench.tree.brought_along(minimum.needed) == ["the build changes with it: CONFIG_TRACE is y"]

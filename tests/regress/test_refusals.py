@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import InputError
-from harness.regress.refusals import good_end, one_variant, require_sound
+from harness.regress.refusals import ends, one_variant, require_sound
 from harness.regress.spec import GitSource, ListSource, SettingSource, Spec
 
 TEXT = """name: a
@@ -37,6 +37,7 @@ def test_what_is_sound_passes(spec: Spec, tmp_path: Path) -> None:
     for sound in (
         replace(spec, git=GIT),
         replace(spec, list=ListSource("image", ("a", "b"))),
+        replace(spec, list=ListSource("machine.qemu", ("/only/there", "/and/there")), host="lab"),
         replace(spec, list=ListSource("host.kernel", ("6.1.0-a", "6.1.0-b")), host="lab"),
         replace(spec, list=ListSource("host.kernel", (kernel, "/not/built", kernel)), host="virtual"),
         replace(spec, list=ListSource("host.kernel", ("linux-image-a", f"{kernel}:{tmp_path}")), host="virtual"),
@@ -53,6 +54,7 @@ def test_what_is_sound_passes(spec: Spec, tmp_path: Path) -> None:
         ({"git": GIT, "host": "lap"}, "has no such host.*did you mean.*lab"),
         ({"git": replace(GIT, into="imago")}, "imago"),
         ({"git": replace(GIT, into="host.kernel")}, "this machine cannot reboot"),
+        ({"git": replace(GIT, into="machine.qemu"), "host": "lab"}, "a QEMU that is built here boots here only"),
         ({"list": ListSource("image", ("/none", "a"))}, "--list: there is no /none"),
         ({"list": ListSource("image", ("a", "/none"))}, "--list: there is no /none"),
         ({"list": ListSource("host.kernel", ("a", "/none:/a")), "host": "lab"}, "--list: there is no /none"),
@@ -66,7 +68,9 @@ def test_what_is_not_is_refused(spec: Spec, tmp_path: Path, change: dict[str, ob
         check(replace(spec, **change), tmp_path)  # type: ignore[arg-type]
 
 
-def test_the_good_end_has_one_variant(spec: Spec) -> None:
-    listed = replace(spec, list=ListSource("image", ("a", "b")))
-    assert good_end(listed) == {"image": "a"}
-    assert [variant.full_id for variant in one_variant(listed, good_end(listed), {})] == ["a[vcpus=1]"]
+def test_an_end_has_one_variant(spec: Spec) -> None:
+    listed = replace(spec, list=ListSource("image", ("a", "b", "c")))
+    assert ends(listed) == {"good": {"image": "a"}, "bad": {"image": "c"}}
+    assert [variant.full_id for variant in one_variant(listed, ends(listed)["good"], {})] == ["a[vcpus=1]"]
+    settings = replace(spec, setting=SettingSource({"machine.cpu": "a"}, {"machine.cpu": "b"}))
+    assert ends(settings) == {"good": {"machine.cpu": "a"}, "bad": {"machine.cpu": "b"}}

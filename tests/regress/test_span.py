@@ -16,6 +16,9 @@ def test_a_list_of_files_is_told_apart_by_content(tmp_path: Path) -> None:
     assert span.prepare(1).values == {"guest.kernel": f"{tmp_path}/b"}
     with pytest.raises(CannotTest, match="no file"):
         span.prepare(2)
+    there = list_span("machine.qemu", [f"{tmp_path}/a", f"{tmp_path}/none"], here=False)
+    assert [there.prepare(at).values["machine.qemu"] for at in (0, 1)] == [f"{tmp_path}/a", f"{tmp_path}/none"]
+    assert there.prepare(1).digest is None
     with pytest.raises(InputError, match="at least two"):
         list_span("x", ["a"])
 

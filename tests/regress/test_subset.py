@@ -26,7 +26,7 @@ def test_the_smallest_set_is_found(tmp_path: Path, culprits: Set[str]) -> None:
 
     pool = differences(GOOD, BAD)
     question = Question(len(pool), confidence=0.99)
-    minimum = asyncio.run(minimise(searcher(tmp_path, rate), partial(setting_span, GOOD), pool, question))
+    minimum = asyncio.run(minimise(searcher(tmp_path, rate), partial(setting_span, GOOD), pool, question, {}))
     assert minimum.whole
     assert {one.key for one in minimum.needed} == culprits
 
@@ -34,7 +34,7 @@ def test_the_smallest_set_is_found(tmp_path: Path, culprits: Set[str]) -> None:
 def test_no_difference_is_no_set(tmp_path: Path) -> None:
     pool = differences(GOOD, BAD)
     clean = searcher(tmp_path, lambda values: 0.0)
-    minimum = asyncio.run(minimise(clean, partial(setting_span, GOOD), pool, Question(9, min_rate=0.05)))
+    minimum = asyncio.run(minimise(clean, partial(setting_span, GOOD), pool, Question(9, min_rate=0.05), {}))
     assert minimum.needed == ()
     assert minimum.rounds[0].answer.kind is AnswerKind.ABSENT
 
@@ -55,7 +55,7 @@ def test_what_is_needed_alone_and_cannot_be_tested_leaves_the_rest_undecided(tmp
         return 0.5 if values["flag2"] == values["flag7"] == "on" else 0.0
 
     pool = differences(GOOD, BAD)
-    minimum = asyncio.run(minimise(searcher(tmp_path, rate), span_of, pool, Question(9, confidence=0.99)))
+    minimum = asyncio.run(minimise(searcher(tmp_path, rate), span_of, pool, Question(9, confidence=0.99), {}))
     assert not minimum.whole
     assert [one.key for one in minimum.needed] == ["flag7"]
 

@@ -26,6 +26,16 @@ def test_rates_that_are_told_save_what_learning_them_costs() -> None:
     assert binomtest(round(told.right * 40), 40, 0.96, alternative="less").pvalue > 1e-4
 
 
+def test_boots_that_were_recorded_of_both_ends_save_as_much() -> None:
+    scene = Scene(0.2)
+    alone, recorded = (summarise(simulate_search(scene, Question(64, 0.97), 40, 7, boots)) for boots in (0, 300))
+    assert recorded.boots < 0.7 * alone.boots
+    assert binomtest(round(recorded.right * 40), 40, 0.96, alternative="less").pvalue > 1e-4
+    # A bad end that was never seen to fail in 300 boots has nothing to search for.
+    none = summarise(simulate_search(Scene(0.0, regression=False), Question(64), 3, 7, 300))
+    assert (none.boots, none.right) == (0, 1)
+
+
 def test_no_regression_is_said_to_be_none() -> None:
     clean = summarise(simulate_search(Scene(0.0, 0.0, regression=False), Question(64), 20, seed=1))
     assert clean.right == 1
