@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 
 from harness.boot.context import Progress
@@ -13,11 +13,11 @@ from harness.boot.recorder import forget
 from harness.boot.run import PlannedBoot, run_boot
 from harness.boot.site import Site
 from harness.checks.base import Status
-from harness.errors import EvidenceLost, HostError, InputError, Unsupported
+from harness.errors import EvidenceLost, HarnessError, HostError, InputError, Unsupported
 from harness.results.record import BootIdentity, BootLine
 from harness.results.store import Run
 
-__all__ = ["Observer", "Planned", "record_boot", "run_campaign"]
+__all__ = ["Observer", "Planned", "record_boot", "run_campaign", "run_workers"]
 
 Planned = PlannedBoot | RefusedBoot
 
@@ -56,6 +56,19 @@ async def run_campaign(
     except* HostError as errors:
         raise errors.exceptions[0] from None
     return tuple(task.result() for task in tasks)
+
+
+async def run_workers(work: Callable[[], Coroutine[None, None, None]], workers: int) -> None:
+    """Run ``work`` so many times at once, until each has found that nothing is left to do.
+
+    :raise HarnessError: the first that one of them raises, after all others are ended.
+    """
+    try:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(workers):
+                group.create_task(work())
+    except* HarnessError as errors:
+        raise errors.exceptions[0] from None
 
 
 async def record_boot(plan: Planned, site: Site, run: Run, report: Callable[[Progress], None]) -> BootLine:

@@ -11,7 +11,7 @@ import pytest
 from harness import campaign
 from harness.boot.plan import RefusedBoot
 from harness.boot.run import PlannedBoot
-from harness.campaign import Observer, Planned, run_campaign
+from harness.campaign import Observer, Planned, run_campaign, run_workers
 from harness.checks.base import Status
 from harness.errors import HostError, InputError, LaunchError, Unsupported
 from harness.qemu.command import Accel
@@ -176,3 +176,27 @@ def test_cancelling_ends_all_and_keeps_what_is_finished(run: Run, boots: Any) ->
     asyncio.run(asyncio.wait_for(scenario(), 10))
     assert [line.identity.variant for line in run.lines()] == ["x[n=0]"]
     assert sorted(ended) == [1, 2]
+
+
+def test_workers_end_when_nothing_is_left_and_all_of_them_when_one_fails() -> None:
+    left, done = [1, 2, 3, 4, 5], []
+
+    async def work() -> None:
+        while left:
+            done.append(left.pop())
+            await asyncio.sleep(0)
+
+    asyncio.run(run_workers(work, 2))
+    assert sorted(done) == [1, 2, 3, 4, 5]
+
+    begun = 0
+
+    async def fail() -> None:
+        nonlocal begun
+        begun += 1
+        if begun == 2:
+            raise HostError("the disk is full")
+        await asyncio.Event().wait()
+
+    with pytest.raises(HostError, match="the disk is full"):
+        asyncio.run(run_workers(fail, 3))

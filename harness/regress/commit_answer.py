@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from harness.errors import HarnessError
+from harness.campaign import run_workers
 from harness.units import format_rate
 
 __all__ = ["CommitBoots", "CommitWord", "ask_boots", "shown_rate"]
@@ -148,9 +147,4 @@ async def ask_boots(
             counts, what = await boot(*taken)
             account.count(taken[0], counts, what)
 
-    try:
-        async with asyncio.TaskGroup() as group:
-            for _ in range(parallel):
-                group.create_task(work())
-    except* HarnessError as errors:
-        raise errors.exceptions[0] from None
+    await run_workers(work, parallel)

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from statistics import fmean
 
+from harness.campaign import run_workers
 from harness.errors import EvidenceLost, HostError, InputError
 from harness.regress.host_kernel import HostDown, SearchHost
 from harness.regress.journal import Booted, Ended, Entry, Journal, Prepared, Stage, Switched, Untestable, known_of
@@ -241,6 +242,4 @@ class Searcher:
                 failed = failed or counts == "bad"
                 nothing = nothing + 1 if counts == "other" else 0
 
-        async with asyncio.TaskGroup() as group:
-            for _ in range(self.parallel if self.host is None else self.host.at_once(self.parallel)):
-                group.create_task(work())
+        await run_workers(work, self.parallel if self.host is None else self.host.at_once(self.parallel))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -12,8 +11,8 @@ from filelock import FileLock, Timeout
 from harness.boot.context import Progress
 from harness.boot.run import Stay
 from harness.boot.site import Site
-from harness.campaign import record_boot
-from harness.errors import HostError, InputError
+from harness.campaign import record_boot, run_workers
+from harness.errors import InputError
 from harness.results.record import BootIdentity, BootLine
 from harness.results.store import Run
 from harness.stability.account import Account, count_boots
@@ -96,9 +95,4 @@ async def make_boots(
             account.add(line)
             watch(identity, line)
 
-    try:
-        async with asyncio.TaskGroup() as group:
-            for _ in range(parallel):
-                group.create_task(work())
-    except* HostError as errors:
-        raise errors.exceptions[0] from None
+    await run_workers(work, parallel)
