@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from harness.clock import Deadline
 from harness.errors import HostError
@@ -25,22 +25,13 @@ from harness.host.heartbeat import show_life
 from harness.host.login import Line, Login
 from harness.host.protocol import Dialled, Finished, HostFacts, HostKind, HostLost
 from harness.host.remote_process import RemoteProcess
+from harness.host.ssh_pool import SshPool
 from harness.host.ssh_port import SshPort
 from harness.host.ssh_process import SshProcess
-
-if TYPE_CHECKING:
-    import paramiko
 
 __all__ = ["SshHost", "open_ssh_host"]
 
 T = TypeVar("T")
-# sshd takes 10 sessions on a connection (sshd_config MaxSessions).
-_MOST_CHANNELS = 8
-# As large as it gets, so that a window message is rare; one that comes late ends a dropbear session (remote_process).
-_WINDOW_BYTES = 1 << 30
-# dropbear 2022.83 closes a new channel at once, before it carries a command, when another one ends at that moment (13
-# of 320 with 8 at a time). The command did not run then, so it may be tried again.
-_OPENINGS = 5
 _LOGIN_S = 30.0
 # The far side waits 3 s for scripts that clean up, and removes what it was given.
 _END_S = 10.0
@@ -75,32 +66,18 @@ async def open_ssh_host(
         await asyncio.shield(host.close())
 
 
-# One connection, and how many channels are open on it.
-@dataclass
-class _Pooled:
-    line: Line
-    used: int = 0
-
-    @property
-    def alive(self) -> bool:
-        return self.line.transport.is_active()
-
-
 # The connections since the last break, and the folder that lives with them.
 @dataclass
 class _Session:
-    lines: list[_Pooled]
+    pool: SshPool
     stack: AsyncExitStack
-    picking: asyncio.Lock = field(default_factory=asyncio.Lock)
     folder: str = ""
     placed: dict[str, asyncio.Task[str]] = field(default_factory=dict)
-    # Channels that the far side has not closed yet; paramiko closes one that is collected, which dropbear cannot bear.
-    ending: list[paramiko.Channel] = field(default_factory=list)
     living: asyncio.Task[None] | None = None
 
     @property
     def alive(self) -> bool:
-        return self.lines[0].alive and (self.living is None or not self.living.done())
+        return self.pool.alive and (self.living is None or not self.living.done())
 
 
 class SshHost:
@@ -210,7 +187,7 @@ class SshHost:
             if broken is not None:
                 await self._end(broken)
             line = await self._log_in(deadline)
-            session = _Session([_Pooled(line)], AsyncExitStack())
+            session = _Session(SshPool(line, lambda: self._log_in(Deadline.after(_LOGIN_S))), AsyncExitStack())
             try:
                 await self._watch(session, deadline)
                 self._facts = await ask_facts(_Bound(self, session), deadline)
@@ -246,7 +223,8 @@ class SshHost:
         session.folder = said.decode(errors="replace").strip()
         if not session.folder.startswith("/"):
             raise HostError(f"host {self._name} gave no folder, but {said[:200]!r}")
-        session.living = asyncio.create_task(show_life(process, lambda: _break(session)))
+        # What runs on the connections of a host that has fallen silent then hears that they broke.
+        session.living = asyncio.create_task(show_life(process, session.pool.close))
 
     async def _end(self, session: _Session) -> None:
         if session.living is not None:
@@ -257,8 +235,7 @@ class SshHost:
         await asyncio.gather(*session.placed.values(), return_exceptions=True)
         with suppress(HostLost):
             await session.stack.aclose()
-        for pooled in session.lines:
-            await asyncio.to_thread(pooled.line.close)
+        await session.pool.close()
 
     async def _run(self, session: _Session, script: str, deadline: Deadline, stdin: bytes) -> Finished:
         command = fed_script(script, session.folder, len(stdin))
@@ -298,58 +275,26 @@ class SshHost:
     async def _start(
         self, session: _Session, command: str, doing: str, *, live: bool, end_s: float | None = None
     ) -> AsyncIterator[SshProcess]:
-        import paramiko
-
-        pooled = await self._pick(session)
-        channels: list[paramiko.Channel] = []
-        left = False
-
         def lost(cause: BaseException | None) -> HostLost:
             return HostLost(self._name, doing, cause or "the connection ended")
 
-        def start() -> None:
-            for attempt in range(_OPENINGS):
-                try:
-                    channel = pooled.line.transport.open_session(window_size=_WINDOW_BYTES)
-                    # The host may answer only after the caller has given up.
-                    if left:
-                        session.ending.append(channel)
-                        return
-                    channel.exec_command(command)
-                except paramiko.SSHException:
-                    if attempt + 1 == _OPENINGS or not pooled.line.transport.is_active():
-                        raise
-                else:
-                    channels.append(channel)
-                    return
-
+        pooled = await session.pool.take()
+        begun = asyncio.create_task(self._blocking(lambda: pooled.begin(command), lost))
         try:
-            await self._blocking(start, lost)
-            with RemoteProcess(channels[0], lost) as remote:
+            # The host may answer only after the caller has given up.
+            with RemoteProcess(await asyncio.shield(begun), lost) as remote:
                 process = SshProcess(remote, live=live)
                 try:
                     yield process
                 finally:
                     await asyncio.shield(process.close(lambda job: self._kill(session, job), end_s))
         finally:
-            left = True
-            pooled.used -= 1
-            # Never closed from here: the far side closes it when its command has ended, and paramiko answers.
-            session.ending = [one for one in (*session.ending, *channels) if not one.closed]
+            # Its channel is never closed from here: the far side does when the command has ended, and paramiko answers.
+            begun.add_done_callback(pooled.let_go)
 
     async def _kill(self, session: _Session, job: int) -> None:
         with suppress(HostLost, TimeoutError):
             await self._run(session, kill_script(job), Deadline.after(_END_S), b"")
-
-    # One at a time: a server takes few connections that have not logged in yet (sshd_config MaxStartups).
-    async def _pick(self, session: _Session) -> _Pooled:
-        async with session.picking:
-            pooled = next((one for one in session.lines if one.used < _MOST_CHANNELS and one.alive), None)
-            if pooled is None:
-                pooled = _Pooled(await self._log_in(Deadline.after(_LOGIN_S)))
-                session.lines.append(pooled)
-            pooled.used += 1
-            return pooled
 
     async def _blocking(self, work: Callable[[], T], lost: Callable[[BaseException | None], HostLost]) -> T:
         import paramiko
@@ -374,12 +319,6 @@ class _Bound:
         command = live_script(script, self._session.folder)
         async with self._host._start(self._session, command, called(script), live=True) as process:
             yield process
-
-
-# What runs on the connections of a host that has fallen silent then hears that they broke.
-async def _break(session: _Session) -> None:
-    for pooled in session.lines:
-        await asyncio.to_thread(pooled.line.close)
 
 
 def _close_late(task: asyncio.Task[Line]) -> None:
