@@ -37,8 +37,6 @@ name: bench-trace
 about: What tracing costs.
 timeout: 3m
 machine: {vcpus: 2, memory: 256M}
-# As scenarios/kvm have it: each character of the console leaves the guest several times.
-guest: {append: loglevel=6}
 platforms: {kvm: {}}
 """
 _FIGURE = Figure(

@@ -52,8 +52,10 @@ _WITHOUT = ",-xsave"
 # that falls into it is lost: an interrupt is taken between #VMEXIT and STGI on the guest's GS base, or the guest runs
 # without its nested page table. So the host has one CPU more than it uses, and CPU 0 never runs a guest. The others
 # come online when the init script has let the kernel patch itself for the last time: several emulated CPUs may not live
-# through that.
-_EMULATED = f" maxcpus=1 svsm.cpus={((1 << _VCPUS) - 1) << 1:x}"
+# through that. QEMU gives all its CPUs one time stamp counter (cpu_get_ticks), which Linux does not believe of an AMD
+# CPU without constant_tsc ("TSCs unsynchronized"): it would read the HPET for each event of a trace and each timer.
+# With the TSC a nested Linux boot takes 12.9 s, not 16.9 s, and a trace of all routing events 9% more, not 11%.
+_EMULATED = f" tsc=reliable maxcpus=1 svsm.cpus={((1 << _VCPUS) - 1) << 1:x}"
 # Two guests at once take longer than one after the other: Linux with 2 vCPUs 107 s each against 20 s.
 _AT_ONCE_EMULATED = 1
 # Measured: ready after 10 s on two idle cores under emulation.

@@ -61,6 +61,8 @@ def test_it_is_a_host_like_any_other_and_takes_files_fast(site: Site, tmp_path: 
             if not (await probe_kvm(site)).usable:  # its CPUs are emulated, and the first one is unsound for guests
                 allowed = await there.host.run("grep ^Cpus_allowed_list /proc/self/status", Deadline.after(30))
                 assert allowed.stdout.split()[1] == b"1-2"
+                clock = "cat /sys/devices/system/clocksource/clocksource0/current_clocksource"
+                assert (await there.host.run(clock, Deadline.after(30))).stdout == b"tsc\n"
 
     asyncio.run(scenario())
     assert list(tmp_path.iterdir()) == []
