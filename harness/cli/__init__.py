@@ -31,9 +31,14 @@ def _run() -> int:
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is signal.SIG_DFL:  # nohup has it ignored, and wants it so
             signal.signal(number, _interrupt)
+    heeds = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if heeds:
+        signal.signal(signal.SIGINT, _leave)
     # Here, not above: from now on a Ctrl-C is answered properly, while the modules load too.
     from harness.cli.app import run_app
 
+    if heeds:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     return run_app()
 
 
@@ -47,6 +52,13 @@ def _bisect_status() -> int:
 
         traceback.print_exc()
         return for_bisect(ExitStatus.ERROR)
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    # While modules load there is nothing to undo; and a KeyboardInterrupt is lost where Python ignores exceptions, such
+    # as in the weak references that importlib keeps of its locks.
+    os.write(sys.stderr.fileno(), b"svsm-harness: interrupted\n")
+    os._exit(ExitStatus.INTERRUPTED)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

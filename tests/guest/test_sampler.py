@@ -26,20 +26,22 @@ def in_a_shell(channel: paramiko.Channel, command: bytes) -> None:
     with subprocess.Popen(["sh", "-c", command], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as shell:
         assert shell.stdin is not None
         assert shell.stdout is not None
+        out = shell.stdout.fileno()
 
         def answer() -> None:
-            assert shell.stdout is not None
             # The client may be gone before the answer.
             with contextlib.suppress(OSError):
-                while data := os.read(shell.stdout.fileno(), 65536):
+                while data := os.read(out, 65536):
                     channel.sendall(data)
                 finish(channel, shell.wait())
 
-        threading.Thread(target=answer, name="server-answer", daemon=True).start()
+        answering = threading.Thread(target=answer, name="server-answer", daemon=True)
+        answering.start()
         while data := channel.recv(65536):
             shell.stdin.write(data)
             shell.stdin.flush()
         shell.stdin.close()
+        answering.join()  # it reads what is closed next
 
 
 def sample(work: Callable[[Sampler], Awaitable[None]]) -> None:
