@@ -36,6 +36,9 @@ def count(change):
 
 async def main():
     budget = MemoryBudget(folder / "locks", slices)
+    if rounds > 1:  # all begin together, for only then do they meet
+        print("ready", flush=True)
+        sys.stdin.readline()
     for _ in range(rounds):
         async with budget.reserve(guest):
             count(guest)
@@ -65,7 +68,13 @@ async def at_once(budget: MemoryBudget, guest: int) -> bool:
 
 def test_two_processes_never_hold_more_than_there_is(tmp_path: Path) -> None:
     guest = SLICE  # three slices each with QEMU's own: two fit into seven, three do not
-    workers = [holder(tmp_path, guest, slices=7, rounds=15) for _ in range(3)]
+    workers = [holder(tmp_path, guest, slices=7, rounds=30) for _ in range(3)]
+    for worker in workers:
+        assert worker.stdout is not None and worker.stdout.readline() == "ready\n"
+    for worker in workers:
+        assert worker.stdin is not None
+        worker.stdin.write("\n")
+        worker.stdin.flush()
     for worker in workers:
         _, _ = worker.communicate(timeout=60)
         assert worker.returncode == 0
