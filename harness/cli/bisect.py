@@ -15,7 +15,7 @@ import typer
 from harness.boot.demand import demanded_image
 from harness.catalogue import parse_set
 from harness.cli.bisect_config import At, BadConfig, ConfigPath, GoodConfig, config_source, require_configs
-from harness.cli.bisect_recorded import BadRuns, GoodRuns, require_same_parts, with_recorded
+from harness.cli.bisect_recorded import BadRuns, GoodRuns, require_same_cpu, require_same_parts, with_recorded
 from harness.cli.bisect_report import print_conclusion, print_replay, write_files
 from harness.cli.exit_status import ExitStatus
 from harness.cli.options import Format, HostName, Only, Results, SetValues
@@ -25,7 +25,7 @@ from harness.regress.bisect_host import open_bisect_host
 from harness.regress.boots import Booter
 from harness.regress.build import require_build_options
 from harness.regress.git_range import Repository
-from harness.regress.journal import Journal
+from harness.regress.journal import HostOpened, Journal
 from harness.regress.kernel_value import settle_kernels
 from harness.regress.refusals import ends, one_variant, require_sound
 from harness.regress.search import Searcher
@@ -210,8 +210,13 @@ async def _carry_out(spec: Spec, run: Run, parallel: int, quiet: bool) -> Conclu
     if not spec.switching:
         # What all positions demand of a virtual host; what they differ in is no part of it.
         shared = demanded_image(one_variant(spec, ends(spec)["good"], environment))
+
+    def opened(entry: HostOpened) -> None:
+        journal.append(entry)
+        require_same_cpu(spec, entry)
+
     opening = open_bisect_host(
-        spec.host, environment, run, journal.append, say, spec.fixed, switching=spec.switching, shared=shared
+        spec.host, environment, run, opened, say, spec.fixed, switching=spec.switching, shared=shared
     )
     try:
         async with opening as host:

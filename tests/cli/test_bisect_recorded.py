@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
 
+from harness.boot.site import Site
+from harness.cli.bisect_recorded import require_same_cpu, require_same_parts
+from harness.errors import HostError, InputError
+from harness.regress.boots import Booter
 from harness.regress.journal import Booted, HostOpened, Journal, Recorded
+from harness.regress.spec import ListSource, Spec
+from harness.results.store import Run
+from harness.scenario.model import Platform
+from harness.stats.bisect_posterior import Tally
 from tests.regress.flags_image import flags_image
 
 from .command import Bench, Done
@@ -67,6 +76,21 @@ def test_an_image_that_was_built_anew_since_is_another_one(bench: Bench) -> None
     done = _bisect(bench, image, "--good-run", good)
     assert done.status == 2, done
     assert "the recorded boots of the good end were made with payload" in done.err
+
+
+def test_a_host_whose_kernel_is_searched_need_not_run_yet_and_its_cpu_is_compared_once_it_does() -> None:
+    recorded = Recorded("good", ("r",), Tally(good=9), Platform.KVM, {"CPU": "EPYC 7713"})
+    kernels = ListSource("host.kernel", ("a", "b"))
+    spec = Spec("s.yaml", {}, (), None, (), 0.95, 0.01, None, True, list=kernels, recorded=(recorded,))
+
+    def no_host() -> Site:
+        raise HostError("host virtual runs no kernel now")
+
+    booter = Booter(Path("s.yaml"), {}, (), None, (), no_host, Run(Path()), {})
+    asyncio.run(require_same_parts(spec, booter))
+    require_same_cpu(spec, HostOpened("virtual", "6.1", "EPYC 7713", 2))
+    with pytest.raises(InputError, match="with CPU EPYC 7713, and here it is EPYC 9654; leave --good-run out"):
+        require_same_cpu(spec, HostOpened("virtual", "6.1", "EPYC 9654", 2))
 
 
 def test_the_qemu_that_brings_the_failure_is_named(bench: Bench) -> None:
