@@ -145,6 +145,7 @@ class VariantItem(pytest.Item):
         return self.path, None, self.name
 
 
+@pytest.hookimpl(optionalhook=True)  # pytest-xdist's, which -p no:xdist leaves out
 def pytest_configure_node(node: object) -> None:
     """Give every worker of pytest-xdist the run of the session."""
     config: pytest.Config = node.config  # type: ignore[attr-defined]

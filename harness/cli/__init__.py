@@ -9,7 +9,7 @@ from collections.abc import Callable
 from types import FrameType
 
 from harness.cli.exit_status import ExitStatus, for_bisect
-from harness.errors import HarnessError, HostError, InputError
+from harness.errors import EvidenceLost, HarnessError, HostError, InputError
 
 __all__ = ["main"]
 
@@ -72,7 +72,7 @@ def _status(command: Callable[[], int]) -> int:
     except InputError as error:
         print(f"svsm-harness: {error}", file=sys.stderr)
         return ExitStatus.BAD_INPUT
-    except HostError as error:
+    except (HostError, EvidenceLost) as error:
         print(f"svsm-harness: {error}", file=sys.stderr)
         return ExitStatus.ERROR
     except HarnessError as error:

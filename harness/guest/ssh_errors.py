@@ -12,6 +12,7 @@
 from __future__ import annotations
 
 from harness.errors import HarnessError
+from harness.host.ssh_words import ssh_words
 
 __all__ = ["GuestFileError", "HostKeyMismatch", "SshError", "SshLost", "SshUnreachable"]
 
@@ -51,7 +52,7 @@ class SshLost(SshError):
         """Take what was under way, and the transport's reason when it has one."""
         self.doing = doing
         self.cause = cause
-        super().__init__(f"the SSH session was lost during {doing}" + (f": {cause}" if cause else ""))
+        super().__init__(f"the SSH session was lost during {doing}: {ssh_words(cause)}")
 
 
 class GuestFileError(SshError):

@@ -6,6 +6,7 @@ never be closed, or its input ended, while something runs on it, at which dropbe
 
 Every script runs in a session of its own, whose id is its first line of output, so that all that it started can be
 killed; and is a file in the run's folder as long as it runs, so that the watch can do so when nobody else is left.
+Where that folder is gone, the watch was here before: the script does not begin, and has no first line.
 """
 
 from __future__ import annotations
@@ -50,14 +51,17 @@ def fed_script(script: str, folder: str | None, size_bytes: int) -> str:
 
 
 def _command(source: str, script: str, folder: str | None, *, fed: bool = False) -> str:
-    note, forget = ("", "") if folder is None else (f': >"{folder}/jobs/$j"; ', f'rm -f "{folder}/jobs/$j"; ')
+    # POSIX: a shell ends where a redirection of ":" fails, and $$ is $j, for what setsid is given replaces it.
+    note, forget = "", ""
+    if folder is not None:
+        note, forget = f': 2>/dev/null >"{folder}/jobs/$$"; ', f'rm -f "{folder}/jobs/$j"; '
     # Raw input is read to its end when the script ends early: what nobody reads would block the connection. A relay
     # ends as if nobody read its pipe any more; of another signal, dash would print a word.
     end = "cat <&3 >/dev/null; " if fed else "kill -PIPE $r 2>/dev/null; "
-    job = f"setsid sh -c {shlex.quote(f'echo $$; {script}')} <&3 3<&- & j=$!"
+    job = f"setsid sh -c {shlex.quote(f'{note}echo $$; {script}')} <&3 3<&- & j=$!"
     text = (
-        f'{source} | {{ read -r r; exec 3<&0; command -v setsid >/dev/null || setsid() {{ "$@"; }}\n'
-        f"{job}; {note}wait $j; s=$?; {forget}{end}exit $s; }}"
+        f'{source} | {{ read -r r; exec 3<&0; command -v setsid >/dev/null || setsid() {{ exec "$@"; }}\n'
+        f"{job}; wait $j; s=$?; {forget}{end}exit $s; }}"
     )
     # By sh: the login shell may be another.
     return f"exec sh -c {shlex.quote(text)}"

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from harness.clock import Deadline
 from harness.errors import HostError
+from harness.host.ssh_words import ssh_words
 from harness.scenario.hosts import HostEntry
 
 if TYPE_CHECKING:
@@ -100,10 +101,10 @@ def login_by_secrets(port: int, host_public: bytes, user_private: bytes) -> Logi
                     banner_timeout=left_s,
                     auth_timeout=left_s,
                 )
+                transport = _settled(client)
             except (paramiko.SSHException, OSError, EOFError) as error:
-                why = str(error) or type(error).__name__
-                raise HostError(f"the virtual host cannot be reached: {why}") from error
-            return Line(_settled(client), below.pop_all())
+                raise HostError(f"the virtual host cannot be reached: {ssh_words(error)}") from error
+            return Line(transport, below.pop_all())
         raise AssertionError("an ExitStack of connections swallows nothing")  # pragma: no cover
 
     return login
@@ -117,7 +118,8 @@ def _lead_on(name: str, transport: paramiko.Transport, stop: HostEntry, deadline
             "direct-tcpip", (stop.address, stop.port), ("127.0.0.1", 0), timeout=deadline.remaining_s + 0.1
         )
     except (paramiko.SSHException, OSError, EOFError) as error:
-        raise HostError(f"host {name}: the jump host does not lead to {stop.address}:{stop.port}: {error}") from error
+        why = ssh_words(error)
+        raise HostError(f"host {name}: the jump host does not lead to {stop.address}:{stop.port}: {why}") from error
 
 
 def _log_in(
@@ -151,6 +153,7 @@ def _log_in(
             banner_timeout=left_s,
             auth_timeout=left_s,
         )
+        return _settled(client)
     except paramiko.BadHostKeyException as error:
         raise HostError(
             f"{where}: THE HOST KEY HAS CHANGED since it was written into {known_hosts}. Either the machine was "
@@ -159,12 +162,15 @@ def _log_in(
         ) from error
     except paramiko.AuthenticationException as error:
         tried = f"the key {stop.key}" if stop.key else "the keys of the agent and of ~/.ssh"
-        raise HostError(f"{where} refuses {tried}; try `ssh -p {stop.port} {stop.user}@{stop.address} true`") from error
+        asked = client.get_transport()
+        # A server that has said no goes on, or has said no too often; paramiko calls one that went away the same.
+        told = asked is not None and asked.is_active()
+        what = f"refuses {tried}" if told else f"cannot be reached: it ended the connection when shown {tried}"
+        raise HostError(f"{where} {what}; try `ssh -p {stop.port} {stop.user}@{stop.address} true`") from error
     except (paramiko.SSHException, OSError, EOFError) as error:
         if "not found in known_hosts" in str(error):
             raise HostError(f"{where}: its key is not in {known_hosts}; {_learn(stop)}") from error
-        raise HostError(f"{where} cannot be reached: {str(error) or type(error).__name__}") from error
-    return _settled(client)
+        raise HostError(f"{where} cannot be reached: {ssh_words(error)}") from error
 
 
 def _settled(client: paramiko.SSHClient) -> paramiko.Transport:

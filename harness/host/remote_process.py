@@ -61,8 +61,7 @@ class RemoteProcess:
             # Before the buffers are looked at: what comes in between sets it again.
             self._wake.clear()
             ended = self._channel.eof_received or self._channel.closed
-            out = self._channel.recv(_SLICE_BYTES) if self._channel.recv_ready() else b""
-            err = self._channel.recv_stderr(_SLICE_BYTES) if self._channel.recv_stderr_ready() else b""
+            out, err = self._received()
             if out or err:
                 await asyncio.sleep(0)
                 return out, err
@@ -79,10 +78,12 @@ class RemoteProcess:
         """
         if not content:
             return
+        import paramiko
+
         try:
             await asyncio.to_thread(self._channel.sendall, content)
-        except OSError:
-            self._check_alive()
+        except (paramiko.SSHException, OSError, EOFError):
+            self._check_alive()  # one that breaks just now is told by receive
 
     @asynccontextmanager
     async def fed(self, content: bytes) -> AsyncIterator[None]:
@@ -111,6 +112,16 @@ class RemoteProcess:
             self._check_alive()
             return None
         return status
+
+    def _received(self) -> tuple[bytes, bytes]:
+        import paramiko
+
+        try:
+            out = self._channel.recv(_SLICE_BYTES) if self._channel.recv_ready() else b""
+            err = self._channel.recv_stderr(_SLICE_BYTES) if self._channel.recv_stderr_ready() else b""
+        except (paramiko.SSHException, OSError, EOFError) as error:  # it sends the window's message as well
+            raise self._lost(error) from error
+        return out, err
 
     def _stop_watching(self) -> None:
         if self._reader is not None:

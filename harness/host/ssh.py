@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from harness.clock import Deadline
-from harness.errors import HostError
+from harness.errors import HarnessError, HostError
 from harness.host.bulk_port import BulkPort
 from harness.host.facts import ask_facts
 from harness.host.far_side import called, fed_script, kill_script, live_script, watch_script
@@ -28,6 +28,7 @@ from harness.host.remote_process import RemoteProcess
 from harness.host.ssh_pool import SshPool
 from harness.host.ssh_port import SshPort
 from harness.host.ssh_process import SshProcess
+from harness.host.ssh_words import ssh_words
 
 __all__ = ["SshHost", "open_ssh_host"]
 
@@ -36,6 +37,7 @@ _LOGIN_S = 30.0
 # The far side waits 3 s for scripts that clean up, and removes what it was given.
 _END_S = 10.0
 _EXPLAIN_S = 5.0
+_NEVER_BEGAN = "it did not begin, as the run's folder there is gone"
 
 
 @asynccontextmanager
@@ -174,7 +176,7 @@ class SshHost:
                 await self._live_session(deadline)
         except (HostError, HostLost, TimeoutError) as error:
             words = self._last_words()
-            return f"{lost}; it cannot be reached again: {words or str(error) or 'no answer'}"
+            return f"{lost}; it cannot be reached again: {words or str(error.__cause__ or error) or 'no answer'}"
         if self.facts.boot_id != before.boot_id:
             return f"{lost}; the host was rebooted under us"
         return f"{lost}; the host itself runs on, only the connection broke"
@@ -212,7 +214,9 @@ class SshHost:
 
     # Starts the far side's watch, learns the folder, and lets a task show it that we live.
     async def _watch(self, session: _Session, deadline: Deadline) -> None:
-        start = self._start(session, live_script(watch_script(), None), "watching it", live=True, end_s=_END_S)
+        mute = HostError(f"host {self._name} logs in, but its shell runs nothing")
+        command = live_script(watch_script(), None)
+        start = self._start(session, command, "watching it", live=True, end_s=_END_S, mute=mute)
         process = await session.stack.enter_async_context(start)
         said = b""
         async with deadline.limit():
@@ -273,17 +277,24 @@ class SshHost:
 
     @asynccontextmanager
     async def _start(
-        self, session: _Session, command: str, doing: str, *, live: bool, end_s: float | None = None
+        self,
+        session: _Session,
+        command: str,
+        doing: str,
+        *,
+        live: bool,
+        end_s: float | None = None,
+        mute: HarnessError | None = None,
     ) -> AsyncIterator[SshProcess]:
         def lost(cause: BaseException | None) -> HostLost:
-            return HostLost(self._name, doing, cause or "the connection ended")
+            return HostLost(self._name, doing, ssh_words(cause))
 
         pooled = await session.pool.take()
         begun = asyncio.create_task(self._blocking(lambda: pooled.begin(command), lost))
         try:
             # The host may answer only after the caller has given up.
             with RemoteProcess(await asyncio.shield(begun), lost) as remote:
-                process = SshProcess(remote, live=live)
+                process = SshProcess(remote, mute or HostLost(self._name, doing, _NEVER_BEGAN), live=live)
                 try:
                     yield process
                 finally:

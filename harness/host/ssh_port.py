@@ -12,6 +12,7 @@ from harness.clock import Deadline
 from harness.errors import HostError
 from harness.host.login import Line, Login
 from harness.host.protocol import HostLost
+from harness.host.ssh_words import ssh_words
 
 if TYPE_CHECKING:
     import paramiko
@@ -66,8 +67,8 @@ class SshPort:
             raise ConnectionRefusedError(f"host {self._name}: port {self._port}: {why}") from error
         except (paramiko.SSHException, OSError, EOFError) as error:
             if line.transport.is_active():
-                raise ConnectionRefusedError(f"host {self._name}: port {self._port}: {error}") from error
-            raise HostLost(self._name, "connecting to the guest", error) from error
+                raise ConnectionRefusedError(f"host {self._name}: port {self._port}: {ssh_words(error)}") from error
+            raise HostLost(self._name, "connecting to the guest", ssh_words(error)) from error
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
         for pump in (_up, _down):

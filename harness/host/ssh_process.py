@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, suppress
 
 from harness.clock import Deadline
-from harness.errors import HostError
+from harness.errors import HarnessError, HostError
 from harness.host.far_side import END, encode_input
 from harness.host.protocol import HostLost
 from harness.host.remote_process import RemoteProcess
@@ -21,9 +21,10 @@ _KILLED_S = 3.0
 class SshProcess:
     """Be one script on the far side; made by :class:`~harness.host.ssh.SshHost`."""
 
-    def __init__(self, remote: RemoteProcess, *, live: bool) -> None:
-        """Take the channel on which it runs, and whether its input is live or was bounded beforehand."""
+    def __init__(self, remote: RemoteProcess, mute: HarnessError, *, live: bool) -> None:
+        """Take its channel, what to raise if it ends before it began, and whether its input is live or bounded."""
         self._remote = remote
+        self._mute = mute
         self._live = live
         self._head = b""
         self._job: int | None = None
@@ -32,12 +33,15 @@ class SshProcess:
     async def receive(self) -> tuple[bytes, bytes] | None:
         """Return the next output; None at the end.
 
+        :raise HarnessError: the one that was given, if the script never began.
         :raise HostLost: when the connection broke.
         """
         while not self._ended:
             piece = await self._remote.receive()
             if piece is None:
                 self._ended = True
+                if self._job is None:
+                    raise self._mute
                 break
             out, err = piece
             if self._job is None:

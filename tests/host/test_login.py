@@ -1,8 +1,13 @@
 """Logging in: what is refused, and with which command to type."""
 
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import paramiko
 import pytest
 from ssh_server import Server
 
@@ -66,6 +71,47 @@ def test_a_key_that_it_does_not_let_in_is_named(server: Server, tmp_path: Path) 
 def test_nobody_there_is_unreachable(server: Server) -> None:
     server.kill()
     assert "cannot be reached" in str(Refused(server.entry))
+
+
+class GoesAway(paramiko.ServerInterface):
+    """Be a server that ends the connection instead of an answer to a key."""
+
+    transport: paramiko.Transport
+
+    def check_auth_publickey(self, username: str, key: paramiko.PKey) -> int:
+        self.transport.close()
+        return paramiko.AUTH_FAILED
+
+    def get_allowed_auths(self, username: str) -> str:
+        return "publickey"
+
+
+@contextmanager
+def going_away(entry: HostEntry, folder: Path) -> Iterator[HostEntry]:
+    """Yield the entry of a server that goes away when it is shown a key."""
+    key = paramiko.ECDSAKey.generate()
+    known = folder / "known_of_another"
+    with closing(socket.create_server(("127.0.0.1", 0))) as listener:
+        port = listener.getsockname()[1]
+        known.write_text(f"[127.0.0.1]:{port} {key.get_name()} {key.get_base64()}\n")
+
+        def serve() -> None:
+            server = GoesAway()
+            server.transport = paramiko.Transport(listener.accept()[0])
+            server.transport.add_server_key(key)
+            server.transport.start_server(threading.Event(), server)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield entry.model_copy(update={"port": port, "known_hosts": str(known)})
+        thread.join()
+
+
+def test_a_server_that_goes_away_is_not_said_to_refuse_the_key(server: Server, tmp_path: Path) -> None:
+    with going_away(server.entry, tmp_path) as entry:
+        said = str(Refused(entry))
+    assert f"cannot be reached: it ended the connection when shown the key {server.folder}/user_key" in said
+    assert "refuses" not in said
 
 
 def test_a_jump_that_leads_nowhere_is_told(server: Server) -> None:

@@ -7,6 +7,7 @@ import pytest
 from harness.errors import HarnessError
 from harness.host.protocol import HostLost
 from harness.host.remote_process import RemoteProcess
+from harness.host.ssh_words import ssh_words
 
 
 class Transport:
@@ -47,7 +48,7 @@ class Channel:
 
 
 def lost(cause: BaseException | None) -> HarnessError:
-    return HostLost("lab1", "booting", cause)
+    return HostLost("lab1", "booting", ssh_words(cause))
 
 
 def test_a_broken_session_raises_what_was_given() -> None:
@@ -58,5 +59,33 @@ def test_a_broken_session_raises_what_was_given() -> None:
             await process.status()
         with pytest.raises(HostLost, match="lab1 was lost while booting: reset"):
             await process.receive()
+
+    asyncio.run(scenario())
+
+
+class Breaking(Channel):
+    """Be a channel that has data, and whose connection breaks at whatever is sent on it."""
+
+    eof_received = closed = False
+
+    def recv_ready(self) -> bool:
+        return True
+
+    def sendall(self, content: bytes) -> None:
+        raise EOFError  # paramiko's packet.py, write_all
+
+    def recv(self, size_bytes: int) -> bytes:
+        raise EOFError  # channel.py, recv: it tells the other side of the window that is free again
+
+
+def test_a_session_that_breaks_while_something_is_sent_is_lost_too() -> None:
+    async def scenario() -> None:
+        process = RemoteProcess(Breaking(), lost)  # type: ignore[arg-type]
+        await process.send(b"input")  # it may not be known yet
+        with pytest.raises(HostLost, match="lab1 was lost while booting: the connection was closed"):
+            await process.receive()
+        process._channel.get_transport().join(0)
+        with pytest.raises(HostLost, match="lab1 was lost while booting: reset"):
+            await process.send(b"input")
 
     asyncio.run(scenario())

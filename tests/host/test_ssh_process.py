@@ -7,6 +7,7 @@ import pytest
 
 from harness.errors import HostError
 from harness.host.far_side import END, encode_input
+from harness.host.protocol import HostLost
 from harness.host.ssh_process import SshProcess
 
 
@@ -29,8 +30,11 @@ class Channel:
         self.sent += content
 
 
+MUTE = HostLost("lab1", "booting", "it did not begin")
+
+
 async def read(channel: Channel) -> list[tuple[bytes, bytes]]:
-    process = SshProcess(channel, live=True)  # type: ignore[arg-type]
+    process = SshProcess(channel, MUTE, live=True)  # type: ignore[arg-type]
     found = []
     while (piece := await process.receive()) is not None:
         found.append(piece)
@@ -53,6 +57,12 @@ def test_errors_may_come_before_the_session() -> None:
     assert asyncio.run(read(Channel([(b"", b"bad"), (b"1\n", b""), (b"out", b"")]))) == [(b"", b"bad"), (b"out", b"")]
 
 
+def test_a_script_that_never_began_is_no_script_without_output() -> None:
+    with pytest.raises(HostLost, match="it did not begin"):
+        asyncio.run(read(Channel([(b"", b"no such folder")])))
+    assert asyncio.run(read(Channel([(b"1\n", b"")]))) == []
+
+
 def test_a_shell_that_chats_is_told() -> None:
     with pytest.raises(HostError, match=r"Welcome.*start-up file"):
         asyncio.run(read(Channel([(b"Welcome!\n1\n", b"")])))
@@ -66,7 +76,7 @@ def test_leaving_ends_the_input_and_then_kills() -> None:
 
     async def scenario() -> bytes:
         channel = Channel([(b"77\nready", b"")], endless=True)
-        process = SshProcess(channel, live=True)  # type: ignore[arg-type]
+        process = SshProcess(channel, MUTE, live=True)  # type: ignore[arg-type]
         await process.receive()
         await process.send(b"x.")
         await process.close(kill, 0.01)
