@@ -83,16 +83,26 @@ class Repository:
         """
         return self._one(name)
 
-    def inside(self, merge: str) -> tuple[Commit, ...]:
-        """Return the point where the branch left, its commits, and the merge itself; empty for no merge.
+    def inside(self, merge: str) -> tuple[tuple[Commit, ...], ...]:
+        """Return, for each branch of a merge: the point where it left, its commits, and the merge itself.
+
+        Empty for no merge. A branch is the line of its first parents; what is merged into it shows as such merges.
 
         :raise InputError: if there is no such commit.
         """
         commit = self._one(merge)
         if commit.parents < 2:
             return ()
-        left = self.git("merge-base", f"{commit.hash}^1", f"{commit.hash}^2").strip()
-        return (self._one(left), *self._list("--first-parent", f"{left}..{commit.hash}^2"), commit)
+        branches = []
+        for number in range(2, commit.parents + 1):
+            try:
+                left = self.git("merge-base", f"{commit.hash}^1", f"{commit.hash}^{number}").strip()
+            except InputError:
+                continue  # a history of its own, such as a driver's, has no point where it left
+            line = self._list("--first-parent", f"{left}..{commit.hash}^{number}")
+            if line:
+                branches.append((self._one(left), *line, commit))
+        return tuple(branches)
 
     def _one(self, name: str) -> Commit:
         found = self._list("--no-walk", f"{name}^{{commit}}")

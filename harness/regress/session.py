@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 from harness.host.protocol import HostKind
 from harness.regress.build import Builder
+from harness.regress.commit_search import search_commits
 from harness.regress.config_files import read_configs
 from harness.regress.config_span import ConfigTree, config_differences
-from harness.regress.git_range import Commit, Repository
+from harness.regress.git_range import Repository
 from harness.regress.journal import Recorded
 from harness.regress.proof import answer_sentence, rates_lines
 from harness.regress.search import Result, Searcher
-from harness.regress.span import Difference, Span, differences, list_span, setting_span, tree_span
+from harness.regress.span import Difference, Span, differences, list_span, setting_span
 from harness.regress.spec import GitSource, Spec
 from harness.regress.subset import SpanOf, minimise
 from harness.stats.bisect import AnswerKind, Question
@@ -103,10 +104,10 @@ async def _smallest(
     )
 
 
-def _question(spec: Spec, span: Span) -> Question:
+def _question(spec: Spec, span: Span, confidence: float | None = None) -> Question:
     # The good end costs only its boots, unless the host has to be rebooted for them.
     first = spec.good_end_first and not span.hosts
-    return Question(len(span.candidates), spec.confidence, spec.min_rate, spec.max_boots, first)
+    return Question(len(span.candidates), confidence or spec.confidence, spec.min_rate, spec.max_boots, first)
 
 
 async def _commits(
@@ -114,41 +115,20 @@ async def _commits(
 ) -> Conclusion:
     repository = Repository(Path(source.repository))
     builder = Builder(repository, source.build, source.artifact, cache, source.build_limit_s, environment)
-    commits = repository.commits(source.good, source.bad)
-    span = tree_span(commits, builder, source.into)
-    question = _question(spec, span)
-    result = await searcher.search(0, span, question, spec.known_ends(question.candidates))
-    steps = _git_steps(commits, result)
-    group = result.answer.group
-    if result.answer.kind is AnswerKind.FOUND and group is not None:
-        inside = repository.inside(commits[group.first].hash)
-        if inside:
-            searcher.say(f"{commits[group.first].label} is a merge; going on with the {len(inside) - 2} commits inside")
-            span = tree_span(inside, builder, source.into)
-            question = _question(spec, span)
-            merge = {len(inside) - 1: result.known.at(group.first)}
-            result = await searcher.search(1, span, question, merge)
-            commits = inside
-            steps += _git_steps(commits, result)
-    title = None
-    if result.answer.kind is AnswerKind.FOUND and result.answer.group is not None:
-        title = f"Fixes: {commits[result.answer.group.first].label}"
-    return _conclusion(result, span.labels, question, title, repository.bisect_log(steps))
-
-
-def _git_steps(commits: Sequence[Commit], result: Result) -> list[tuple[str, Commit]]:
-    # git knows only good, bad and skip: what is bad is what failed, what is good is what lies before the answer.
-    group = result.answer.group
-    first = len(commits) if group is None else group.first
-    steps = []
-    for position in sorted({*result.known.tallies, *result.known.untestable}):
-        if position in result.known.untestable:
-            steps.append(("skip", commits[position]))
-        elif position >= first:
-            steps.append(("bad", commits[position]))
-        elif group is not None:
-            steps.append(("good", commits[position]))
-    return steps
+    search = await search_commits(
+        repository,
+        builder,
+        source.into,
+        (source.good, source.bad),
+        searcher,
+        spec.confidence,
+        partial(_question, spec),
+        spec.known_ends,
+    )
+    labels = tuple(commit.label for commit in search.commits)
+    title = None if search.found is None else f"Fixes: {labels[search.found]}"
+    result = replace(search.result, answer=replace(search.result.answer, probability=search.probability))
+    return _conclusion(result, labels, search.question, title, repository.bisect_log(search.steps))
 
 
 def _conclusion(

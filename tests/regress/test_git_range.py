@@ -34,9 +34,31 @@ def test_a_range_goes_by_first_parents(repository: Repository) -> None:
 
 
 def test_inside_a_merge_are_its_branchs_commits_and_itself(repository: Repository) -> None:
-    inside = repository.inside("main")
+    (inside,) = repository.inside("main")
     assert [commit.subject for commit in inside] == ["change 2", "side 0", "side 1", "merge side"]
     assert repository.inside("main~1") == ()
+
+
+def test_each_branch_of_a_merge_of_several_is_one(repository: Repository) -> None:
+    folder = repository.folder
+    for name in ("left", "right"):
+        git(folder, "checkout", "--quiet", "-b", name, "main~1")
+        (folder / name).write_text(name)
+        git(folder, "add", name)
+        git(folder, "commit", "--quiet", "-m", f"the {name} one")
+    git(folder, "checkout", "--quiet", "main")
+    git(folder, "merge", "--quiet", "--no-ff", "-m", "merge both", "left", "right")
+    inside = [[commit.subject for commit in branch] for branch in repository.inside("main")]
+    assert inside == [["change 3", "the left one", "merge both"], ["change 3", "the right one", "merge both"]]
+
+
+def test_a_history_of_its_own_cannot_be_entered(repository: Repository) -> None:
+    folder = repository.folder
+    git(folder, "checkout", "--quiet", "--orphan", "driver")
+    git(folder, "commit", "--quiet", "-m", "import a driver")
+    git(folder, "checkout", "--quiet", "main")
+    git(folder, "merge", "--quiet", "--no-ff", "-s", "ours", "--allow-unrelated-histories", "-m", "merge it", "driver")
+    assert repository.inside("main") == ()
 
 
 @pytest.mark.parametrize(

@@ -37,40 +37,6 @@ def test_settings_end_in_the_smallest_set(tmp_path: Path) -> None:
     assert "of 3 differences this alone makes the failure" in found.sentences[0]
 
 
-def test_a_merge_is_entered_and_the_commit_inside_is_named(tmp_path: Path) -> None:
-    folder = tmp_path / "repo"
-    folder.mkdir()
-    git(folder, "init", "--quiet", "--initial-branch=main")
-
-    def commit(name: str, text: str) -> None:
-        (folder / name).write_text(text)
-        git(folder, "add", name)
-        git(folder, "commit", "--quiet", "-m", f"{name}: {text}")
-
-    for number in range(4):
-        commit("trunk", str(number))
-    git(folder, "checkout", "--quiet", "-b", "side", "main~2")
-    for text in ("one", "two", "BAD", "four"):
-        commit("side", f"{text}")
-        commit("more", f"{text}")
-    git(folder, "checkout", "--quiet", "main")
-    git(folder, "merge", "--quiet", "--no-ff", "-m", "merge side", "side")
-    for number in range(4, 7):
-        commit("trunk", str(number))
-
-    def rate(values: Mapping[str, str]) -> float:
-        return 0.5 if "BAD" in Path(values["IMAGE"]).read_text() else 0.0
-
-    build = "mkdir -p out && git log --format=%s HEAD >out/image"
-    source = GitSource(str(folder), "main~6", "main", build, "out/image", "IMAGE", 20.0)
-    engine: Searcher = searcher(tmp_path, rate)
-    found = asyncio.run(conclude(replace(SPEC, git=source), engine, tmp_path / "cache", dict(os.environ)))
-    assert found.title is not None
-    assert found.title.startswith("Fixes: ")
-    assert found.title.endswith('("side: BAD")')
-    assert found.git_log is not None and "git bisect bad" in found.git_log
-
-
 @dataclass
 class Kernels:
     """A host that is switched, and says of each kernel what was in its image."""
