@@ -6,7 +6,6 @@ import asyncio
 import os
 import shlex
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +14,7 @@ import typer
 from harness.boot.demand import demanded_image
 from harness.catalogue import parse_set
 from harness.cli.bisect_config import At, BadConfig, ConfigPath, GoodConfig, config_source, require_configs
+from harness.cli.bisect_live import Board, watch_search
 from harness.cli.bisect_recorded import BadRuns, GoodRuns, require_same_cpu, require_same_parts, with_recorded
 from harness.cli.bisect_report import print_conclusion, print_replay, write_files
 from harness.cli.exit_status import ExitStatus
@@ -192,7 +192,8 @@ def bisect(
         if configs is not None:
             configs.keep(run.folder)
     try:
-        conclusion = asyncio.run(_carry_out(spec, run, parallel, quiet=output == "json"))
+        with watch_search(quiet=output == "json") as board:
+            conclusion = asyncio.run(_carry_out(spec, run, parallel, board))
     except BaseException:
         command = shlex.join(["svsm-harness", "bisect", "--resume", str(run.folder)])
         print(f"the journal is kept: {run.folder / 'journal.jsonl'}; go on with: {command}", file=sys.stderr)
@@ -202,10 +203,9 @@ def bisect(
     raise typer.Exit(_STATUS[conclusion.kind])
 
 
-async def _carry_out(spec: Spec, run: Run, parallel: int, quiet: bool) -> Conclusion:
+async def _carry_out(spec: Spec, run: Run, parallel: int, board: Board) -> Conclusion:
     environment = dict(os.environ)
     journal = Journal(run.folder / "journal.jsonl")
-    say: Callable[[str], None] = (lambda _: None) if quiet else (lambda text: print(text, flush=True))
     shared: tuple[str | None, str | None] = (None, None)
     if not spec.switching:
         # What all positions demand of a virtual host; what they differ in is no part of it.
@@ -216,12 +216,13 @@ async def _carry_out(spec: Spec, run: Run, parallel: int, quiet: bool) -> Conclu
         require_same_cpu(spec, entry)
 
     opening = open_bisect_host(
-        spec.host, environment, run, opened, say, spec.fixed, switching=spec.switching, shared=shared
+        spec.host, environment, run, opened, board.say, spec.fixed, switching=spec.switching, shared=shared
     )
     try:
         async with opening as host:
             booter = Booter(
-                Path(spec.scenario), spec.fixed, spec.only, spec.platform, spec.signatures, host.site, run, environment
+                Path(spec.scenario), spec.fixed, spec.only, spec.platform, spec.signatures, host.site, run, environment,
+                board.boot,
             )  # fmt: skip
             await require_same_parts(spec, booter)
             searcher = Searcher(
@@ -230,7 +231,8 @@ async def _carry_out(spec: Spec, run: Run, parallel: int, quiet: bool) -> Conclu
                 parallel,
                 switch_s=host.switch_s,
                 builds=spec.git is not None,
-                say=say,
+                say=board.say,
+                show=board.show,
                 settle=lambda values: settle_kernels(values, cache_dir(environment)),
                 host=host,
             )

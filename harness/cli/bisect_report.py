@@ -101,7 +101,10 @@ def print_conclusion(run: Run, conclusion: Conclusion, output: str) -> None:
         return
     print()
     ended = {entry.stage for entry in journal if isinstance(entry, Ended)}
-    for stage in (entry for entry in journal if isinstance(entry, Stage) and entry.stage in ended):
+    stages = [entry for entry in journal if isinstance(entry, Stage) and entry.stage in ended]
+    for stage in stages:
+        if len(stages) > 1:
+            print(f"search {stage.stage + 1}, {stage.labels[0]} to {stage.labels[-1]}")
         print("\n".join(terminal_plot(bits_left(journal, stage), len(stage.labels) - 1)))
     print()
     print("\n".join(conclusion.sentences))

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
+from harness.boot.context import Progress
 from harness.boot.own_qemu import QemuUnusable
 from harness.boot.plan import RefusedBoot, plan_boots
 from harness.boot.run import PlannedBoot
@@ -51,7 +53,7 @@ class Booter:
     """Boot ``scenario`` with the values of a position on top of ``fixed``; all boots are recorded in ``run``.
 
     ``site`` returns where to boot: another one after each reboot of the host. It raises :class:`EvidenceLost` of a host
-    that may run another kernel than was asked for.
+    that may run another kernel than was asked for. ``observe`` gets a boot's number and where it is; None: it ended.
     """
 
     scenario: Path
@@ -62,6 +64,7 @@ class Booter:
     site: Callable[[], Site]
     run: Run
     environment: Mapping[str, str]
+    observe: Callable[[int, Progress | None], None]
 
     async def boot(self, values: Mapping[str, str], number: int) -> tuple[str, str | None, str | None, float]:
         """Boot once; return how it counts, the signature (None: a pass), the boot's folder, and its seconds.
@@ -71,13 +74,16 @@ class Booter:
         """
         line = None
         try:
-            line = await record_boot(await self.plan(values, number), self.site(), self.run, lambda _: None)
+            planned = await self.plan(values, number)
+            line = await record_boot(planned, self.site(), self.run, partial(self.observe, number))
             self.site()  # the same kernel as before?
         except QemuUnusable as error:
             return "other", f"{Status.ERROR}: {error}", None, 0.0
         except EvidenceLost as lost:
             folder, took_s = (None, 0.0) if line is None else (line.folder, line.duration_s)
             return "other", f"{Status.INCONCLUSIVE}: {lost}", folder, took_s
+        finally:
+            self.observe(number, None)
         return counts_as(line, self.signatures), failure_signature(line), line.folder, line.duration_s
 
     async def plan(self, values: Mapping[str, str], number: int) -> PlannedBoot:

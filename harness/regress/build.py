@@ -7,7 +7,7 @@ import os
 import shutil
 import signal
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,10 +17,20 @@ from harness.clock import monotonic_s
 from harness.errors import InputError
 from harness.regress.git_range import Commit, Repository
 from harness.regress.kconfig import config_identity, parse_config
+from harness.units import format_duration
 
 __all__ = ["BuildFailed", "Builder", "Built", "Config", "require_build_options"]
 
 _LAST_LINES = 5
+_LOG = "build.log"
+# Linux Documentation/kbuild/reproducible-builds.rst: without these, no two builds of a kernel are alike, and a commit
+# that changes nothing cannot be told by its image.
+_STILL = {
+    "KBUILD_BUILD_TIMESTAMP": "1970-01-01",
+    "KBUILD_BUILD_VERSION": "1",
+    "KBUILD_BUILD_USER": "svsm-harness",
+    "KBUILD_BUILD_HOST": "bisect",
+}
 
 
 class BuildFailed(Exception):
@@ -53,7 +63,8 @@ class Builder:
     """Build ``artifact`` (a path in the worktree) by ``command`` (a shell command, run in the worktree).
 
     The worktree stays as the last build left it, so that make and ccache find what has not changed. A build gets no
-    standard input: one that asks a question reads its end, and fails instead of waiting for ever.
+    standard input: one that asks a question reads its end, and fails instead of waiting for ever. ``say`` gets a
+    sentence before and after each; a commit that was built earlier has none.
     """
 
     repository: Repository
@@ -62,6 +73,7 @@ class Builder:
     cache: Path
     limit_s: float
     environment: Mapping[str, str]
+    say: Callable[[str], None] = lambda _: None
 
     def build(self, commit: Commit, config: Config | None = None) -> Built:
         """Return the artifact of ``commit``, from the cache if its tree was built by this command before.
@@ -84,6 +96,7 @@ class Builder:
             if config is not None:
                 (worktree / config.path).parent.mkdir(parents=True, exist_ok=True)
                 (worktree / config.path).write_text(config.text)
+            self.say(f"{commit.label}: building; its output goes to {self.cache / _LOG}")
             self._make(worktree)
             made = worktree / self.artifact
             if not made.is_file():
@@ -97,7 +110,9 @@ class Builder:
                     _keep(made, first)
                 made = first
             _keep(made, kept)
-        return Built(kept, _digest(kept), monotonic_s() - begin_s, used)
+        took_s = monotonic_s() - begin_s
+        self.say(f"{commit.label}: built in {format_duration(took_s)}")
+        return Built(kept, _digest(kept), took_s, used)
 
     def _kept(self, folder: str, commit: Commit, *more: str) -> Path:
         key = hashlib.sha256("\0".join((commit.tree, self.command, self.artifact, *more)).encode()).hexdigest()[:32]
@@ -116,11 +131,11 @@ class Builder:
         return worktree
 
     def _make(self, worktree: Path) -> None:
-        log = self.cache / "build.log"
+        log = self.cache / _LOG
         with log.open("wb") as output:
             child = subprocess.Popen(
                 ["/bin/sh", "-c", self.command],
-                cwd=worktree, env=dict(self.environment), stdin=subprocess.DEVNULL, stdout=output,
+                cwd=worktree, env={**_STILL, **self.environment}, stdin=subprocess.DEVNULL, stdout=output,
                 stderr=subprocess.STDOUT, start_new_session=True,
             )  # fmt: skip
             try:

@@ -16,7 +16,7 @@ from harness.stats.bisect import Answer, Known, Question, next_step, posterior_o
 from harness.stats.bisect_choice import Batch, Costs
 from harness.stats.bisect_posterior import Tally
 
-__all__ = ["BootOnce", "Result", "Searcher", "learn_costs"]
+__all__ = ["BootOnce", "Result", "Searcher", "Standing", "learn_costs"]
 
 # What is assumed until one was made, in seconds.
 _BOOT_S = 20.0
@@ -36,6 +36,19 @@ class Result:
 
     answer: Answer
     known: Known
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Say what a search is at: a position that is made ready, or booted, as ``booting`` tells, with its boots so far.
+
+    ``left_bits`` is what is left to decide; None where nothing is weighed.
+    """
+
+    label: str
+    tally: Tally
+    booting: bool
+    left_bits: float | None = None
 
 
 def learn_costs(entries: list[Entry], stage: int, switch_s: float, installed: int | None, builds: bool) -> Costs:
@@ -62,8 +75,8 @@ class Searcher:
     """Search spans one after the other, all in one journal; what is recorded already is not done again.
 
     ``parallel`` boots run at a time. ``switch_s`` is what another kernel on the host is thought to cost, where a
-    position needs one. ``say`` gets a sentence about each step. ``settle`` turns the values of a position into what a
-    scenario takes. ``host`` None: boots need nothing of their host.
+    position needs one. ``say`` gets a sentence about what happens, ``show`` what is under way. ``settle`` turns the
+    values of a position into what a scenario takes. ``host`` None: boots need nothing of their host.
     """
 
     journal: Journal
@@ -72,6 +85,7 @@ class Searcher:
     switch_s: float
     builds: bool
     say: Callable[[str], None]
+    show: Callable[[Standing], None]
     settle: Callable[[Mapping[str, str]], Mapping[str, str]] = dict
     host: SearchHost | None = None
 
@@ -94,6 +108,7 @@ class Searcher:
                     self.journal.append(Ended(stage, step.kind, first, last, step.probability))
                 return Result(step, known)
             if step.position not in places:
+                self.show(Standing(span.labels[step.position], known.at(step.position), booting=False))
                 place = await self._prepare(stage, span, step.position, entries)
                 if place is None:
                     continue
@@ -104,15 +119,10 @@ class Searcher:
                 continue
             installed = step.position
             boots = max(step.boots, self.parallel)  # what would stand idle may boot too
-            await self._batch(stage, Batch(step.position, boots), places[step.position], entries)
+            await self._batch(stage, span, Batch(step.position, boots), places[step.position], entries, question)
             if self.host is not None and entries and getattr(entries[-1], "counts", "") == "other":
                 await self.host.check()  # what told nothing may be the host's fault
             self._give_up_on(stage, span, step.position, entries)
-            known = known_of(entries, stage)
-            tally = known.at(step.position)
-            left = posterior_of(question, known).entropy_bits
-            name = span.labels[step.position]
-            self.say(f"{name}: {tally.bad} of {tally.told} failed; {left:.1f} bits left of the question")
 
     def read(self, stage: int, span: Span, question: Question, inherited: Mapping[int, Tally]) -> list[Entry]:
         """Read the journal, and begin the search in it if it has not begun.
@@ -136,7 +146,7 @@ class Searcher:
             await self._put_on_host(stage, span, position, place, entries)
         except CannotTest as error:
             raise InputError(f"{span.labels[position]}: cannot be tested: {error}") from error
-        await self._batch(stage, Batch(position, boots), place, entries)
+        await self._batch(stage, span, Batch(position, boots), place, entries)
 
     def _costs(self, entries: list[Entry], stage: int, span: Span, installed: int | None) -> Costs:
         costs = learn_costs(entries, stage, self.switch_s if span.hosts else 0.0, installed, self.builds)
@@ -225,10 +235,19 @@ class Searcher:
                 f"such as {last_ones[-1].signature}; look after the host"
             )
 
-    async def _batch(self, stage: int, batch: Batch, place: Place, entries: list[Entry]) -> None:
+    async def _batch(
+        self, stage: int, span: Span, batch: Batch, place: Place, entries: list[Entry], question: Question | None = None
+    ) -> None:
         # Several at a time; after the first failure none begins, and those that run come to their end and count.
         made = sum(isinstance(entry, Booted) for entry in entries)
         begun, failed, nothing = 0, False, 0
+
+        def show() -> None:
+            known = known_of(entries, stage)
+            left_bits = None if question is None else posterior_of(question, known).entropy_bits
+            self.show(
+                Standing(span.labels[batch.position], known.at(batch.position), booting=True, left_bits=left_bits)
+            )
 
         async def work() -> None:
             nonlocal begun, failed, nothing
@@ -241,5 +260,7 @@ class Searcher:
                 entries.append(entry)
                 failed = failed or counts == "bad"
                 nothing = nothing + 1 if counts == "other" else 0
+                show()
 
+        show()
         await run_workers(work, self.parallel if self.host is None else self.host.at_once(self.parallel))

@@ -67,7 +67,7 @@ async def _configurations(
 ) -> Conclusion:
     assert source.config_path is not None
     repository = Repository(Path(source.repository))
-    builder = Builder(repository, source.build, source.artifact, cache, source.build_limit_s, environment)
+    builder = Builder(repository, source.build, source.artifact, cache, source.build_limit_s, environment, searcher.say)
     good, bad = read_configs(searcher.journal.path.parent)
     commit = repository.commit(source.bad)
     tree = ConfigTree(builder, commit, source.into, source.config_path, good, searcher.say)
@@ -114,7 +114,7 @@ async def _commits(
     spec: Spec, source: GitSource, searcher: Searcher, cache: Path, environment: dict[str, str]
 ) -> Conclusion:
     repository = Repository(Path(source.repository))
-    builder = Builder(repository, source.build, source.artifact, cache, source.build_limit_s, environment)
+    builder = Builder(repository, source.build, source.artifact, cache, source.build_limit_s, environment, searcher.say)
     search = await search_commits(
         repository,
         builder,

@@ -46,7 +46,7 @@ def test_the_symbols_that_make_ap_start_hang_are_named_among_many(bench: Bench) 
     assert done.status == 0, done
     assert done.out.splitlines()[-2] == "CONFIG_AP_HANG: absent → y; CONFIG_FAULTS: absent → y"
     assert "of 9 differences these together make the failure" in done.out
-    assert "cannot be tested: the build ended with status 2" in done.out
+    assert "cannot be tested: the build ended with status 2" in done.err
     assert "half.c: error: other half is missing" in (bench.run / "journal.jsonl").read_text()
     assert (bench.run / "good.config").read_text() == GOOD
     replayed = bench.command("bisect", "--replay", "latest")

@@ -212,7 +212,7 @@ def test_a_killed_one_goes_on_with_the_kernel_that_the_machine_runs(bench: Bench
     done = bench.command("bisect", "--resume", "latest")
     assert done.status == 0, done
     assert f"begins with {there.folder / NEW}" in done.out
-    assert "host loopback runs 6.6.0-old until its next start" in done.out
+    assert "host loopback runs 6.6.0-old until its next start" in done.err
     assert journal.read_bytes().startswith(before.rpartition(b"\n")[0])
     assert there.starts == [USUAL, NEW, OLD]  # not rebooted for what it ran already
     switched = [(entry.position, entry.took_s > 0) for entry in entries_of(bench) if isinstance(entry, Switched)]

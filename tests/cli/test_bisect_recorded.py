@@ -86,7 +86,7 @@ def test_a_host_whose_kernel_is_searched_need_not_run_yet_and_its_cpu_is_compare
     def no_host() -> Site:
         raise HostError("host virtual runs no kernel now")
 
-    booter = Booter(Path("s.yaml"), {}, (), None, (), no_host, Run(Path()), {})
+    booter = Booter(Path("s.yaml"), {}, (), None, (), no_host, Run(Path()), {}, lambda *_: None)
     asyncio.run(require_same_parts(spec, booter))
     require_same_cpu(spec, HostOpened("virtual", "6.1", "EPYC 7713", 2))
     with pytest.raises(InputError, match="with CPU EPYC 7713, and here it is EPYC 9654; leave --good-run out"):

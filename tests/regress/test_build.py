@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -34,11 +35,16 @@ def test_each_tree_is_built_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     log = tmp_path / "log"
     monkeypatch.setenv("LOG", str(log))
     repository, commits = _repository(tmp_path / "repo", "a", "b", "a")
-    builder = _builder(repository, tmp_path / "cache", COPY)
+    said: list[str] = []
+    builder = replace(_builder(repository, tmp_path / "cache", COPY), say=said.append)
     built = [builder.build(commit) for commit in commits]
     assert [path.path.read_text() for path in built] == ["a", "b", "a"]
     assert built[0].digest == built[2].digest != built[1].digest
     assert log.read_text().count("built") == 2
+    # Of the third, which was built before, nothing.
+    assert [line.split("built in")[0].split("building;")[0] for line in said] == [
+        f"{commit.label}: " for commit in (*commits[:1] * 2, *commits[1:2] * 2)
+    ]
     assert (repository.folder / "source").read_text() == "a"
 
 
@@ -47,6 +53,16 @@ def test_a_program_stays_one_that_can_be_run(tmp_path: Path) -> None:
     command = "mkdir -p out && install -m 755 source out/image"
     built = _builder(repository, tmp_path / "cache", command).build(commits[0])
     assert os.access(built.path, os.X_OK)
+
+
+def test_kernels_of_the_same_source_are_alike(tmp_path: Path) -> None:
+    repository, commits = _repository(tmp_path / "repo", "a", "b")
+    command = "mkdir -p out && echo $KBUILD_BUILD_TIMESTAMP $KBUILD_BUILD_VERSION $KBUILD_BUILD_HOST >out/image"
+    builder = _builder(repository, tmp_path / "cache", command)
+    assert builder.build(commits[0]).digest == builder.build(commits[1]).digest
+    assert builder.build(commits[0]).path.read_text() == "1970-01-01 1 bisect\n"
+    own = replace(builder, cache=tmp_path / "own", environment={**os.environ, "KBUILD_BUILD_HOST": "mine"})
+    assert own.build(commits[0]).path.read_text() == "1970-01-01 1 mine\n"
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,10 @@ import pytest
 from harness.errors import HostError, InputError
 from harness.regress.host_kernel import HostDown, Installed
 from harness.regress.journal import Booted, Ended, Prepared, Stage, Switched, Untestable
-from harness.regress.search import Searcher, learn_costs
+from harness.regress.search import Searcher, Standing, learn_costs
 from harness.regress.span import CannotTest, Place, Span, list_span
 from harness.stats.bisect import AnswerKind, Question
+from harness.stats.bisect_posterior import Tally
 
 from .simulated import searcher
 
@@ -29,6 +30,25 @@ def test_the_value_where_it_begins_is_found(tmp_path: Path, parallel: int) -> No
     result = asyncio.run(searcher(tmp_path, _rate, parallel).search(0, SPAN, Question(16), {}))
     assert result.answer.kind is AnswerKind.FOUND
     assert result.answer.group is not None and result.answer.group.first == 11
+
+
+def test_what_is_under_way_is_shown_boot_by_boot(tmp_path: Path) -> None:
+    engine = searcher(tmp_path, _rate)
+    seen: list[Standing] = []
+    engine.show = seen.append
+    result = asyncio.run(engine.search(0, SPAN, Question(16), {}))
+    assert seen[0] == Standing("16", Tally(), booting=False)  # the bad end comes first
+    assert (seen[1].label, seen[1].tally, seen[1].booting) == ("16", Tally(), True)
+    told = [one for one in seen if one.booting and one.tally.told > 0]
+    last = {one.label: one.tally for one in told}
+    assert last == {SPAN.labels[at]: tally for at, tally in result.known.tallies.items()}
+    # A line for every boot: each count is there, from the first on.
+    for label, tally in last.items():
+        assert {one.tally.told for one in told if one.label == label} == set(range(1, tally.told + 1))
+    # Each position is made ready once, and what is left to decide is said while it boots.
+    ready = [one.label for one in seen if not one.booting]
+    assert len(ready) == len(set(ready)) == len(last)
+    assert all(one.left_bits is not None for one in told)
 
 
 def test_what_is_recorded_is_not_booted_again(tmp_path: Path) -> None:
