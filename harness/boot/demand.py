@@ -75,7 +75,10 @@ def demanded_image(variants: Sequence[Variant]) -> tuple[str | None, str | None]
     }
     if len(asked) > 1:
         named = "; ".join(f"{variant} asks for {image}" for (image, _), variant in asked.items())
-        raise InputError(f"one run has one virtual host, and here are several kernels: {named}; choose by --only")
+        raise InputError(
+            f"one run has one virtual host, and here are several kernels: {named}; "
+            "choose by --only, or make a run of each"
+        )
     return next(iter(asked), (None, None))
 
 

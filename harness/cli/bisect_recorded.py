@@ -12,8 +12,10 @@ import typer
 from harness.boot.own_qemu import with_qemu
 from harness.boot.parts import parts_of
 from harness.errors import InputError
+from harness.host.cache import cache_dir
 from harness.regress.boots import Booter
-from harness.regress.journal import HostOpened, Recorded
+from harness.regress.journal import End, HostOpened, Recorded
+from harness.regress.kernel_value import settle_kernels
 from harness.regress.recorded import compared_parts, moved_keys, read_recorded, require_same
 from harness.regress.refusals import ends, one_variant
 from harness.regress.spec import Spec
@@ -51,7 +53,7 @@ def with_recorded(
     """
     found: list[Recorded] = []
     named = {"good": good, "bad": bad}
-    for end, values in ends(spec).items():
+    for end, values in _settled_ends(spec, environment, good, bad).items():
         names = named[end]
         if not names:
             continue
@@ -77,8 +79,10 @@ async def require_same_parts(spec: Spec, booter: Booter) -> None:
 
     :raise InputError: if a part differs.
     """
-    values = ends(spec)
-    for one in spec.recorded if not spec.switching else ():
+    if not spec.recorded or spec.switching:
+        return
+    values = _settled_ends(spec, booter.environment, *(one.runs for one in spec.recorded))
+    for one in spec.recorded:
         if spec.git is None:
             planned = await booter.plan(values[one.end], 1)
             require_same(one, compared_parts(await parts_of(planned, booter.site())))
@@ -88,6 +92,16 @@ async def require_same_parts(spec: Spec, booter: Booter) -> None:
             assert setting is not None  # read_recorded
             qemu = (await with_qemu(booter.site(), setting.machine.qemu)).capabilities
             require_same(one, {"QEMU": qemu.release, "qemu binary": qemu.binary})
+
+
+# Kernels as a boot names them: a package is an image and its modules there. Nothing is fetched where no run is named.
+def _settled_ends(
+    spec: Spec, environment: Mapping[str, str], *runs: Sequence[str] | None
+) -> Mapping[End, Mapping[str, str]]:
+    found = ends(spec)
+    if spec.git is not None or not any(runs):
+        return found
+    return {end: settle_kernels(values, cache_dir(environment)) for end, values in found.items()}
 
 
 def require_same_cpu(spec: Spec, opened: HostOpened) -> None:

@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager, AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.boot.demand import demanded_image
 from harness.boot.hosts import open_host_site
 from harness.boot.plan import RefusedBoot
 from harness.boot.site import Site
@@ -16,7 +17,7 @@ from harness.cli.keep import keep_stay
 from harness.errors import HarnessBug, HostError
 from harness.results.store import Run
 from harness.stability.account import Account
-from harness.stability.plan import CampaignPlan
+from harness.stability.plan import CampaignPlan, boot_of_turn
 from harness.stability.run import Watcher, alone, boots_at_once, make_boots
 from harness.stability.time_left import recorded_earlier, time_left_s
 from harness.units import format_duration
@@ -38,14 +39,21 @@ class Ongoing:
 class BootOptions:
     """Say how the boots are made, as it was typed; ``parallel`` 0 gives each vCPU a CPU.
 
-    ``host`` and ``results`` are as :func:`~harness.boot.hosts.open_host_site` takes them. ``keep`` freezes every boot
-    that went wrong for a person.
+    ``host`` and ``results`` are as :func:`~harness.boot.hosts.open_host_site` takes them; ``image`` is the kernel of a
+    virtual host, and its modules (:func:`~harness.boot.demand.demanded_image`). ``keep`` freezes every boot that went
+    wrong for a person.
     """
 
     results: Path
     parallel: int = 0
     host: str = "local"
     keep: bool = False
+    image: tuple[str | None, str | None] = (None, None)
+
+
+def recorded_image(plan: CampaignPlan) -> tuple[str | None, str | None]:
+    """Return the kernel of a virtual host, and its modules, that a campaign was begun with; None: none was named."""
+    return demanded_image([boot_of_turn(plan, turn).variant for turn in range(1, len(plan.entries) + 1)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +93,8 @@ def carry_out(
 
     async def everything() -> None:
         async with AsyncExitStack() as stack:
-            site = await stack.enter_async_context(open_host_site(options.host, os.environ, options.results))
+            opening = open_host_site(options.host, os.environ, options.results, *options.image)
+            site = await stack.enter_async_context(opening)
             ongoing = await begin(site)
             outlook = _outlook(ongoing, site.at_once(options.parallel or boots_at_once(ongoing.plan, site)))
             stack.enter_context(alone(ongoing.run))

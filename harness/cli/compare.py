@@ -14,9 +14,10 @@ from typing import Annotated
 
 import typer
 
+from harness.boot.demand import demanded_image
 from harness.boot.site import Site
 from harness.catalogue import find_files, load_files, parse_set, select_variants
-from harness.cli.boots_loop import BootOptions, Ongoing, Outlook, carry_out
+from harness.cli.boots_loop import BootOptions, Ongoing, Outlook, carry_out, recorded_image
 from harness.cli.compare_text import document, kinds_rows, notes, sentences, status_of_all, times_rows
 from harness.cli.exit_status import ExitStatus
 from harness.cli.options import Format, HostName, Only, PerturbValues, Results, SetValues, set_values_and
@@ -91,7 +92,7 @@ def compare(
         if typed or scenario is not None or boots is not None or set_values or only or platform is not None:
             raise InputError("--resume boots what the run was started with: leave out all but -n, --host and --format")
         run = find_run(results, resume)
-        options = BootOptions(run.folder.parent, parallel, host)
+        options = BootOptions(run.folder.parent, parallel, host, image=recorded_image(read_plan(run)))
         raise typer.Exit(_carry_out(lambda site: _resumed(run, site), options, output))
     if scenario is None:
         if boots is not None or set_values or only or platform is not None:
@@ -108,7 +109,8 @@ def compare(
         return select_variants(scenarios, only or [])
 
     arms = load_arms(settings, parse_set(set_values_and(perturb, set_values)), load)
-    options = BootOptions(results, parallel, host)
+    image = demanded_image([variant for arm in arms for variant in arm])
+    options = BootOptions(results, parallel, host, image=image)
     raise typer.Exit(
         _carry_out(lambda site: _begun(settings, arms, platform, boots, sure, results, site), options, output)
     )

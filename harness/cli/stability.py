@@ -15,11 +15,12 @@ from typing import Annotated
 
 import typer
 
+from harness.boot.demand import demanded_image
 from harness.boot.plan import RefusedBoot, plan_boots
 from harness.boot.run import PlannedBoot
 from harness.boot.site import Site
 from harness.catalogue import find_files, load_files, parse_set, select_variants
-from harness.cli.boots_loop import BootOptions, Ongoing, Outlook, carry_out
+from harness.cli.boots_loop import BootOptions, Ongoing, Outlook, carry_out, recorded_image
 from harness.cli.exit_status import ExitStatus
 from harness.cli.keep import Keep
 from harness.cli.known import Known, find_known
@@ -111,7 +112,7 @@ def stability(
                 "--resume boots what the run was started with: leave out SCENARIO, --set, --only, --platform"
             )
         run = find_run(results, resume)
-        options = BootOptions(run.folder.parent, parallel, host, keep)
+        options = BootOptions(run.folder.parent, parallel, host, keep, recorded_image(read_plan(run)))
         raise typer.Exit(_carry_out(lambda site: _resumed(run, asked, issues, site), issues, options, output))
     if scenario is None:
         raise InputError("name a scenario: svsm-harness stability SCENARIO --boots N; or --resume RUN")
@@ -120,7 +121,7 @@ def stability(
         names = ", ".join(found.file for found in scenarios[:3])
         raise InputError(f"a campaign measures one scenario; {scenario} has {len(scenarios)}: {names}, …")
     variants = select_variants(scenarios, only or [])
-    options = BootOptions(results, parallel, host, keep)
+    options = BootOptions(results, parallel, host, keep, demanded_image(variants))
     raise typer.Exit(
         _carry_out(lambda site: _begun(variants, platform, asked, issues, results, site), issues, options, output)
     )

@@ -124,10 +124,12 @@ def proof_lines(entries: Sequence[Entry]) -> list[str]:
             for (counts, signature), count in kinds.most_common():
                 first = next(boot.folder for boot in boots if boot.signature == signature)
                 lines.append(f"        {count} {counts}: {signature} (first: {first})")
-        spent_s = sum(boot.duration_s for boot in own if isinstance(boot, Booted))
+        booted = [entry for entry in own if isinstance(entry, Booted)]
+        spent = format_duration(sum(boot.duration_s for boot in booted))
         before, after = posterior.probability(0, 0), posterior.probability(len(stage.labels), len(stage.labels))
         lines.append(f"  before the range {format_rate(before)}, not even at the bad end {format_rate(after)}")
-        lines.append(f"  {known.boots} boots of {format_duration(spent_s)} in all")
+        earlier = f"; {known.boots - len(booted)} more were known before" if known.boots > len(booted) else ""
+        lines.append(f"  {len(booted)} boots of {spent} in all{earlier}")
         switches = [entry.took_s for entry in own if isinstance(entry, Switched) and entry.took_s]
         if switches:
             took = format_duration(sum(switches))

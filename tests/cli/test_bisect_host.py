@@ -55,6 +55,26 @@ def entries_of(bench: Bench) -> list[Entry]:
 
 
 @pytest.mark.slow
+def test_what_was_recorded_on_a_kernel_counts_by_its_packages_name(bench: Bench, kernels: None) -> None:
+    image, modules, _ = fetch_kernel(cache_dir(os.environ), WITHOUT)
+    programs = build(bench, "sev_built_in.c")
+    recorded = bench.command(
+        "stability", FOLDER / "sev_built_in.yaml", "--set", programs, "--host", "virtual", "--boots", "4",
+        "--set", f"host.kernel={image}", "--set", f"host.modules={modules}", "--format", "json",
+    )  # fmt: skip
+    assert (recorded.status, recorded.json["bad"]) == (1, 4), recorded
+    done = bench.command(
+        "bisect", FOLDER / "sev_built_in.yaml", "--set", programs, "--host", "virtual", "--min-rate", "30%",
+        "--list", f"host.kernel={WITH_SEV},{WITHOUT}", "--bad-run", Path(recorded.json["results"]).name, limit_s=400,
+    )  # fmt: skip
+    assert done.status == 0, done
+    assert f"the failure begins with {WITHOUT}" in done.out
+    # That kernel was not booted once more, only the other one.
+    assert {entry.position for entry in entries_of(bench) if isinstance(entry, Switched)} == {0}
+    assert "; 4 more were known before" in (bench.run / "proof.txt").read_text()
+
+
+@pytest.mark.slow
 def test_of_two_kernels_the_one_that_fails_is_named_and_each_was_booted_for_real(bench: Bench, kernels: None) -> None:
     done = bench.command(
         "bisect", FOLDER / "sev_built_in.yaml", "--set", build(bench, "sev_built_in.c"), "--host", "virtual",

@@ -9,11 +9,14 @@ from typing import Any
 import pytest
 from sample_campaign import lines_of
 
+from harness.checks import all_checks
 from harness.cli import boots_loop as subject
 from harness.errors import HostError, InputError
 from harness.qemu.command import Accel
 from harness.results.store import create_run
+from harness.scenario.load import load_scenario
 from harness.scenario.model import Platform
+from harness.scenario.stored import dump_setting
 from harness.stability.account import count_boots
 from harness.stability.goal import Goal
 from harness.stability.plan import CampaignPlan, _Entry
@@ -30,7 +33,8 @@ def _carry_out(monkeypatch: pytest.MonkeyPatch, ongoing: subject.Ongoing, ends_w
     said: list[object] = []
 
     @asynccontextmanager
-    async def look(*_: object) -> AsyncIterator[Any]:
+    async def look(name: str, environment: object, results: Path, *image: str | None) -> AsyncIterator[Any]:
+        assert (name, results, image) == ("virtual", Path("results"), ("boot/bzImage", "modules"))
         yield SimpleNamespace(keep_log=lambda run: said.append(run.name), at_once=lambda wanted: wanted)
 
     async def begin(site: object) -> subject.Ongoing:
@@ -47,11 +51,29 @@ def _carry_out(monkeypatch: pytest.MonkeyPatch, ongoing: subject.Ongoing, ends_w
     watcher: Any = nullcontext(lambda identity, what: None)
     result = subject.carry_out(
         begin,
-        subject.BootOptions(Path("results"), 4),
+        subject.BootOptions(Path("results"), 4, "virtual", image=("boot/bzImage", "modules")),
         lambda campaign, outlook: said.append(outlook.at_once),
         lambda account, outlook: watcher,
     )
     return result, said
+
+
+@pytest.mark.parametrize(
+    ("host", "image"),
+    [
+        ("{kernel: ./bzImage, modules: ./modules}", ("./bzImage", "./modules")),
+        ("{kernel: 7.2.*}", (None, None)),
+        ("{}", (None, None)),
+    ],
+)
+def test_the_kernel_that_a_campaign_was_begun_with_is_booted_again(host: str, image: tuple[str | None, ...]) -> None:
+    text = f"name: a\nabout: b.\nhost: {host}\n"
+    (variant,) = load_scenario(text, "a.yaml", checks=all_checks(), set_values={}, environment={}).variants
+    entries = tuple(
+        _Entry("a", "b", "a.yaml", "-", "a", platform, Accel.TCG, dump_setting(setting), {})
+        for platform, setting in variant.platforms[:1]
+    )
+    assert subject.recorded_image(CampaignPlan(Goal(3, None, 0.95), entries)) == image
 
 
 def test_it_announces_and_makes_the_boots(monkeypatch: pytest.MonkeyPatch, ongoing: subject.Ongoing) -> None:
