@@ -36,6 +36,7 @@ class Board:
     begin_s: float = field(default_factory=monotonic_s)
     standing: Standing | None = None
     since_s: float = 0.0
+    written: Standing | None = None
     made: int = 0
     running: dict[int, tuple[float, Progress]] = field(default_factory=dict)
 
@@ -67,7 +68,9 @@ class Board:
         standing = self.standing
         if standing is not None and standing.booting:
             self.standing = None
-            self.write(_line(standing))
+            if standing != self.written:  # each batch begins with what the one before has ended with
+                self.written = standing
+                self.write(_line(standing))
 
     def __rich__(self) -> Text:
         """Draw the board."""

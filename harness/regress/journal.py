@@ -121,6 +121,14 @@ class Untestable:
     why: str
     kind: Literal["untestable"] = "untestable"
 
+    @property
+    def brief(self) -> str:
+        """Return ``why`` in a line: its first one, and of a build's words the first that is an error, or the last."""
+        first, *words = self.why.splitlines()
+        if not words:
+            return first
+        return f"{first} {next((line for line in words if 'error' in line.lower()), words[-1]).strip()}"
+
 
 @dataclass(frozen=True, slots=True)
 class Booted:

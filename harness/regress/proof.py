@@ -105,7 +105,7 @@ def proof_lines(entries: Sequence[Entry]) -> list[str]:
             lines.append(f"check {stage.stage + 1}: {check_sentence(check, stage, known)}, {format_duration(spent_s)}")
             continue
         lines.append(f"search {stage.stage + 1}: {len(stage.labels) - 1} candidates, {stage.what}")
-        refused = {entry.position: entry.why for entry in own if isinstance(entry, Untestable)}
+        refused = {entry.position: entry.brief for entry in own if isinstance(entry, Untestable)}
         digests = {entry.position: entry.digest for entry in own if isinstance(entry, Prepared)}
         for position in sorted({*known.tallies, *refused}):
             tally = known.at(position)
@@ -118,7 +118,7 @@ def proof_lines(entries: Sequence[Entry]) -> list[str]:
             )
             lines += [f"        ran on the host as {text}" for text in host_kernels(own, position)]
             if position in refused:
-                lines.append(f"        cannot be tested: {refused[position].splitlines()[0]}")
+                lines.append(f"        cannot be tested: {refused[position]}")
             boots = [entry for entry in own if isinstance(entry, Booted) and entry.position == position]
             kinds = Counter((boot.counts, boot.signature) for boot in boots if boot.signature is not None)
             for (counts, signature), count in kinds.most_common():

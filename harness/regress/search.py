@@ -216,7 +216,7 @@ class Searcher:
         refused = Untestable(stage, position, why)
         self.journal.append(refused)
         entries.append(refused)
-        self.say(f"{span.labels[position]}: cannot be tested: {why.splitlines()[0]}")
+        self.say(f"{span.labels[position]}: cannot be tested: {refused.brief}")
 
     def _give_up_on(self, stage: int, span: Span, position: int, entries: list[Entry]) -> None:
         tally = known_of(entries, stage).at(position)

@@ -53,6 +53,7 @@ def test_a_log_hears_of_long_batches(capsys: pytest.CaptureFixture[str]) -> None
     with watch_search(quiet=False) as board:
         for good in range(61):
             board.show(booted("one", 0, good))
+            board.show(booted("one", 0, good))
     said = capsys.readouterr()
     assert said.out == ""
     stands = [line.split(" failed")[0] for line in said.err.splitlines()]

@@ -79,3 +79,15 @@ def test_identical_content_acquits_what_lies_between() -> None:
         Prepared(0, 7, None, 0),
     ]
     assert known_of(entries, 0).acquitted == {4, 5}
+
+
+@pytest.mark.parametrize(
+    ("why", "brief"),
+    [
+        ("there is no file x", "there is no file x"),
+        ("the build ended with status 1:\nCC a.o\n  a.c:7: Error: no\nmake: stopped", "{0} a.c:7: Error: no"),
+        ("the build ended with status 1:\nCC a.o\nmake: stopped", "{0} make: stopped"),
+    ],
+)
+def test_why_it_cannot_be_tested_fits_a_line(why: str, brief: str) -> None:
+    assert Untestable(0, 1, why).brief == brief.format(why.splitlines()[0])
