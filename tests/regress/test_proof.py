@@ -15,13 +15,18 @@ ENTRIES: list[Entry] = [
     *[Booted(0, 4, "bad", "hang: AP", f"boots/{n:04d}", 1.0) for n in range(5)],
     Booted(0, 4, "other", "panic", "boots/0009", 1.0),
     *[Booted(0, 1, "good", None, None, 1.0) for _ in range(9)],
-    Untestable(0, 2, "no compiler\nlong log"),
+    Untestable(0, 2, "status 1:\nlong log\nerror: no compiler"),
 ]
 
 
 def test_the_log_holds_what_a_reviewer_asks() -> None:
     text = "\n".join(proof_lines(ENTRIES))
-    for part in ("4 e: 5 bad, 0 good, 1 other", "5 bad: hang: AP (first: boots/0000)", "1 other: panic", "no compiler"):
+    for part in (
+        "4 e: 5 bad, 0 good, 1 other",
+        "5 bad: hang: AP (first: boots/0000)",
+        "1 other: panic",
+        "status 1: error: no",
+    ):
         assert part in text
     assert "long log" not in text
     assert "15 boots" in text
