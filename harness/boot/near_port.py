@@ -60,6 +60,7 @@ async def _carry(way: Dialled, reader: asyncio.StreamReader, writer: asyncio.Str
                 while piece := await loop.sock_recv(far, _PIECE_BYTES):
                     writer.write(piece)
                     await writer.drain()
+                    await asyncio.sleep(0)  # as in harness.qemu.console: neither of the two needs to wait
             finally:
                 up.cancel()
                 await asyncio.gather(up, return_exceptions=True)

@@ -56,6 +56,9 @@ class Console:
                 await self._take(piece)
                 if saw is not None:
                     saw(piece)
+                # sock_recv returns at once while there is more, and never gives the loop a turn: behind a guest that
+                # floods, nobody would hear QEMU's answers, or that the time is up.
+                await asyncio.sleep(0)
         except ConnectionError:
             pass  # QEMU was killed: the same end as an orderly one
         finally:

@@ -139,11 +139,7 @@ def test_a_flood_ends_by_its_time_in_bounded_memory_and_every_byte_is_accounted_
     assert record["gave_up_s"] < 8 and record["qemu_end"]["asked"]  # by its time, and not by the end of the flood
     size = (bench.run / "boots/0001/console.log").stat().st_size
     assert record["received_bytes"]["console"] == size > 50_000
-    # A vCPU that does nothing but port accesses can keep QEMU's lock from QEMU's own thread for seconds, even alone on
-    # the machine, and then QEMU does not tell its state; that is said once, and costs no byte.
-    asked = ("query-status", "query-cpus-fast")
-    busy = [{"what": "state", "why": f"QEMU did not answer QMP {question}"} for question in asked]
-    assert record["losses"] in ([], busy[:1], busy[1:])
+    assert record["losses"] == []  # QEMU's answers are heard behind all that
     assert peak_kib < 200 << 10
 
 

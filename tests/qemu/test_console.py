@@ -198,6 +198,27 @@ def test_megabytes_without_a_newline_are_bounded_and_cheap() -> None:
 
 
 @pytest.mark.slow
+def test_a_flood_lets_others_have_a_turn_after_each_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harness.qemu.console._READ_BYTES", 100)
+
+    async def scenario() -> int:
+        ours, theirs = socket.socketpair()
+        ours.setblocking(False)
+        with ours, theirs:
+            theirs.sendall(b"y" * 10_000)  # all of it is there before the first read
+            console = Console(ours, Clock())
+            following = asyncio.create_task(console.follow())
+            turns = 0
+            while console.total_bytes < 10_000:
+                turns += 1
+                await asyncio.sleep(0)
+            theirs.close()
+            await following
+        return turns
+
+    assert asyncio.run(scenario()) >= 100
+
+
 def test_a_flood_of_200_mb_is_followed_and_logged_in_bounded_memory(tmp_path: Path) -> None:
     # In a process of its own, so that what it takes is not mixed with what the tests have taken before.
     script = f"""
