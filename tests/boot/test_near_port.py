@@ -8,6 +8,7 @@ from typing import cast
 
 import pytest
 
+from harness.boot import near_port as subject
 from harness.boot.near_port import near_port
 from harness.clock import Deadline
 from harness.host.local import LocalHost
@@ -88,3 +89,44 @@ def test_a_port_that_nobody_serves_ends_the_connection() -> None:
             writer.close()
 
     asyncio.run(scenario())
+
+
+class Sink:
+    """Be a writer that never has to wait."""
+
+    taken = 0
+
+    def write(self, piece: bytes) -> None:
+        self.taken += len(piece)
+
+    async def drain(self) -> None: ...
+
+    def close(self) -> None: ...
+
+    async def wait_closed(self) -> None: ...
+
+
+def test_a_guest_that_floods_lets_others_have_a_turn_after_each_piece(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(subject, "_PIECE_BYTES", 100)
+
+    async def scenario() -> int:
+        ours, theirs = socket.socketpair()
+        ours.setblocking(False)
+        with theirs:
+            theirs.sendall(b"y" * 10_000)  # all of it is there before the first read
+
+            class Ready(Far):
+                async def connect(self, deadline: Deadline) -> socket.socket:
+                    return ours
+
+            sink = Sink()
+            writer = cast(asyncio.StreamWriter, sink)
+            carrying = asyncio.create_task(subject._carry(Ready(), asyncio.StreamReader(), writer))
+            turns = 0
+            while sink.taken < 10_000:
+                turns += 1
+                await asyncio.sleep(0)
+        await carrying
+        return turns
+
+    assert asyncio.run(scenario()) >= 100
