@@ -6,6 +6,7 @@ import asyncio
 import os
 import shlex
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -17,6 +18,16 @@ from harness.cli.bisect_config import At, BadConfig, ConfigPath, GoodConfig, con
 from harness.cli.bisect_live import Board, watch_search
 from harness.cli.bisect_recorded import BadRuns, GoodRuns, require_same_cpu, require_same_parts, with_recorded
 from harness.cli.bisect_report import print_conclusion, print_replay, write_files
+from harness.cli.bisect_simulate import (
+    BootTime,
+    BuildTime,
+    Candidates,
+    Flake,
+    Rates,
+    SwitchTime,
+    simulated_scenes,
+    simulation_table,
+)
 from harness.cli.exit_status import ExitStatus
 from harness.cli.options import Format, HostName, Only, Results, SetValues
 from harness.errors import HarnessError, HostError, InputError
@@ -110,7 +121,13 @@ def bisect(
     bad_run: BadRuns = None,
     boots: Annotated[
         int | None,
-        typer.Option("--boots", min=1, metavar="N", help="Stop undecided after so many.", show_default=False),
+        typer.Option(
+            "--boots",
+            min=1,
+            metavar="N",
+            help="Stop each search undecided after so many; with --resume, N in all.",
+            show_default=False,
+        ),
     ] = None,
     parallel: Annotated[int, typer.Option("-n", "--parallel", min=1, help="Boots at the same time.")] = 1,
     platform: Annotated[Platform | None, typer.Option("--platform", help="Run on this grade only.")] = None,
@@ -127,6 +144,12 @@ def bisect(
         bool, typer.Option("--simulate", help="Print how often this and other ways are right, and what they cost.")
     ] = False,
     runs: Annotated[int, typer.Option(min=1, metavar="N", help="With --simulate: how many runs a row.")] = 2000,
+    rates: Rates = None,
+    flake: Flake = None,
+    candidates: Candidates = None,
+    boot_time: BootTime = None,
+    switch_time: SwitchTime = None,
+    build_time: BuildTime = None,
     plot: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Draw how it narrowed, as .svg or .png.", show_default=False)
     ] = None,
@@ -145,17 +168,23 @@ def bisect(
     Host kernels (host.kernel) are switched on --host virtual, whose first level reboots, and on a machine whose entry
     in ci/hosts.yaml has a kernel: section. Nothing else that is searched reboots a host.
     """
+    times = (boot_time, switch_time, build_time)
     if simulate:
-        from harness.cli.bisect_simulate import simulation_table
-
-        for line in simulation_table(runs, parse_rate_option("--confidence", confidence)):
+        scenes = simulated_scenes(rates, flake, candidates, times, parallel)
+        sure, least = parse_rate_option("--confidence", confidence), parse_rate_option("--min-rate", min_rate)
+        for line in simulation_table(runs, sure, least, scenes):
             print(line, flush=True)
         return
+    if any(given is not None for given in (rates, flake, candidates, *times)):
+        raise InputError(
+            "--rates, --flake, --candidates and the times of boots, switches and builds go with --simulate"
+        )
     if replay is not None:
         raise typer.Exit(print_replay(find_run(results, replay), plot, output, _STATUS))
     if resume is not None:
         run = find_run(results, resume)
         spec = read_spec(run)
+        spec = spec if boots is None else replace(spec, max_boots=boots)
     else:
         if scenario is None:
             raise InputError(
@@ -195,11 +224,15 @@ def bisect(
         with watch_search(quiet=output == "json") as board:
             conclusion = asyncio.run(_carry_out(spec, run, parallel, board))
     except BaseException:
-        command = shlex.join(["svsm-harness", "bisect", "--resume", str(run.folder)])
+        limit = [] if boots is None or resume is None else ["--boots", str(boots)]
+        beside = [] if parallel == 1 else ["-n", str(parallel)]
+        command = shlex.join(["svsm-harness", "bisect", "--resume", str(run.folder), *limit, *beside])
         print(f"the journal is kept: {run.folder / 'journal.jsonl'}; go on with: {command}", file=sys.stderr)
         raise
     write_files(run, conclusion, plot)
     print_conclusion(run, conclusion, output)
+    if conclusion.kind is AnswerKind.UNDECIDED and spec.max_boots is not None and output == "text":
+        print(f"to go on: svsm-harness bisect --resume {run.folder} --boots {2 * spec.max_boots}")
     raise typer.Exit(_STATUS[conclusion.kind])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import shlex
 import sys
@@ -12,10 +13,11 @@ from pathlib import Path
 from harness.cli.exit_status import ExitStatus
 from harness.errors import InputError
 from harness.host.protocol import HostKind
-from harness.regress.journal import Checked, Ended, Entry, HostOpened, Journal, Stage, Switched, known_of
+from harness.regress.journal import Checked, Entry, HostOpened, Journal, Stage, Switched, ended_of, known_of
 from harness.regress.plot import draw_file, terminal_plot
-from harness.regress.proof import answer_sentence, bits_left, check_sentence, host_kernels, proof_lines
+from harness.regress.proof import answer_sentence, bits_left, check_sentence, host_kernels, how_sure, proof_lines
 from harness.regress.session import Conclusion
+from harness.regress.span import COMMITS
 from harness.regress.subset import boots_to_check
 from harness.results.files import write_whole
 from harness.results.store import Run, read_about
@@ -100,8 +102,7 @@ def print_conclusion(run: Run, conclusion: Conclusion, output: str) -> None:
         print(json.dumps(document, indent=1))
         return
     print()
-    ended = {entry.stage for entry in journal if isinstance(entry, Ended)}
-    stages = [entry for entry in journal if isinstance(entry, Stage) and entry.stage in ended]
+    stages = [entry for entry in journal if isinstance(entry, Stage) and ended_of(journal, entry.stage) is not None]
     for stage in stages:
         if len(stages) > 1:
             print(f"search {stage.stage + 1}, {stage.labels[0]} to {stage.labels[-1]}")
@@ -124,8 +125,9 @@ def print_replay(run: Run, plot: Path | None, output: str, status: Mapping[Answe
     if not stages:
         raise InputError(f"{run.folder} has no journal of a bisection")
     last = ExitStatus.INCONCLUSIVE
+    together: list[float] = []
     for stage in stages:
-        given = next((entry for entry in entries if isinstance(entry, Ended) and entry.stage == stage.stage), None)
+        given = ended_of(entries, stage.stage)
         checked = _replay_check(entries, stage)
         if checked is not None and output == "text":
             print(f"check {stage.stage + 1}: {checked}")
@@ -143,6 +145,10 @@ def print_replay(run: Run, plot: Path | None, output: str, status: Mapping[Answe
         if output == "text":
             print(f"search {stage.stage + 1}: {answer_sentence(answer, stage.labels, known, stage.question)}")
         last = status[answer.kind]
+        if stage.what == COMMITS:
+            together.append(answer.probability)
+    if output == "text" and len(together) > 1:
+        print(f"all {len(together)} answers together: {how_sure(math.prod(together))}")
     if output == "json":
         print(
             json.dumps({"results": str(run.folder), "exit_status": int(last), "proof": proof_lines(entries)}, indent=1)

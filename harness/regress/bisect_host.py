@@ -104,7 +104,7 @@ class BisectHost:
 
     def at_once(self, wanted: int) -> int:
         """Return how many boots may run at a time; see :class:`~harness.regress.host_kernel.SearchHost`."""
-        return self.site().at_once(wanted)
+        return wanted if self._site is None else self._site.at_once(wanted)
 
     async def begin(self, kernel: str | None, modules: str | None) -> None:
         """Open the host with the kernel that all positions share (None: its own).

@@ -51,7 +51,7 @@ class SearchHost(Protocol):
         """
 
     def at_once(self, wanted: int) -> int:
-        """Return how many boots may run at a time where ``wanted`` are asked for."""
+        """Return how many boots may run at a time where ``wanted`` are asked for: so many while it is not open."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,7 @@ __all__ = [
     "Stage",
     "Switched",
     "Untestable",
+    "ended_of",
     "known_of",
 ]
 
@@ -148,7 +149,10 @@ class Booted:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """End a search; ``first`` and ``last`` are the candidates, None where the ends do not differ."""
+    """End a search; ``first`` and ``last`` are the candidates, None where the ends do not differ.
+
+    One that ended undecided may go on with more boots, and end once more.
+    """
 
     stage: int
     answer: AnswerKind
@@ -196,6 +200,11 @@ class Journal:
             return
         except OSError as error:
             raise HostError(f"{self.path} cannot be read: {error.strerror}") from error
+
+
+def ended_of(entries: Sequence[Entry], stage: int) -> Ended | None:
+    """Return how a search ended last; None: it has not."""
+    return next((entry for entry in reversed(entries) if isinstance(entry, Ended) and entry.stage == stage), None)
 
 
 def known_of(entries: Sequence[Entry], stage: int) -> Known:

@@ -22,13 +22,15 @@ from harness.stats.bisect import Answer, AnswerKind, Known, Question, posterior_
 from harness.stats.bisect_posterior import Tally
 from harness.units import format_duration, format_rate
 
-__all__ = ["answer_sentence", "bits_left", "check_sentence", "host_kernels", "proof_lines", "rates_lines"]
+__all__ = ["answer_sentence", "bits_left", "check_sentence", "host_kernels", "how_sure", "proof_lines", "rates_lines"]
+
+_CERTAIN = 0.999
 
 
 def answer_sentence(answer: Answer, labels: Sequence[str], known: Known, question: Question) -> str:
     """Return the answer in a sentence or two, with the numbers that carry it."""
     end = known.at(question.candidates)
-    sure = format_rate(min(answer.probability, 0.99999))
+    sure = how_sure(answer.probability)
     if answer.kind is AnswerKind.FOUND and answer.group is not None:
         return f"the failure begins with {labels[answer.group.first]} (probability {sure})"
     if answer.kind is AnswerKind.GROUP and answer.group is not None:
@@ -54,6 +56,11 @@ def answer_sentence(answer: Answer, labels: Sequence[str], known: Known, questio
     groups = posterior_of(question, known).credible(question.confidence)
     names = "; ".join(_group(group.first, group.last, labels) for group in groups)
     return f"undecided after {known.boots} boots; with {format_rate(question.confidence)} it is one of: {names}"
+
+
+def how_sure(probability: float) -> str:
+    """Render the probability of an answer: ``97%``, ``99.4%``, and never 100%, for nothing is certain."""
+    return format_rate(probability) if probability < _CERTAIN else f"above {format_rate(_CERTAIN)}"
 
 
 def check_sentence(check: Checked, stage: Stage, known: Known) -> str:

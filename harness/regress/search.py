@@ -10,7 +10,18 @@ from statistics import fmean
 from harness.campaign import run_workers
 from harness.errors import EvidenceLost, HostError, InputError
 from harness.regress.host_kernel import HostDown, SearchHost
-from harness.regress.journal import Booted, Ended, Entry, Journal, Prepared, Stage, Switched, Untestable, known_of
+from harness.regress.journal import (
+    Booted,
+    Ended,
+    Entry,
+    Journal,
+    Prepared,
+    Stage,
+    Switched,
+    Untestable,
+    ended_of,
+    known_of,
+)
 from harness.regress.span import CannotTest, Place, Span
 from harness.stats.bisect import Answer, Known, Question, next_step, posterior_of
 from harness.stats.bisect_choice import Batch, Costs
@@ -102,10 +113,11 @@ class Searcher:
             known = known_of(entries, stage)
             step = next_step(question, known, self._costs(entries, stage, span, installed))
             if isinstance(step, Answer):
-                if not any(isinstance(entry, Ended) and entry.stage == stage for entry in entries):
-                    group = step.group
-                    first, last = (None, None) if group is None else (group.first, group.last)
-                    self.journal.append(Ended(stage, step.kind, first, last, step.probability))
+                group = step.group
+                first, last = (None, None) if group is None else (group.first, group.last)
+                ended = Ended(stage, step.kind, first, last, step.probability)
+                if ended_of(entries, stage) != ended:
+                    self.journal.append(ended)
                 return Result(step, known)
             if step.position not in places:
                 self.show(Standing(span.labels[step.position], known.at(step.position), booting=False))
@@ -118,8 +130,7 @@ class Searcher:
             if not await self._install(stage, span, step.position, places[step.position], entries):
                 continue
             installed = step.position
-            boots = max(step.boots, self.parallel)  # what would stand idle may boot too
-            await self._batch(stage, span, Batch(step.position, boots), places[step.position], entries, question)
+            await self._batch(stage, span, step, places[step.position], entries, question)
             if self.host is not None and entries and getattr(entries[-1], "counts", "") == "other":
                 await self.host.check()  # what told nothing may be the host's fault
             self._give_up_on(stage, span, step.position, entries)
@@ -150,6 +161,7 @@ class Searcher:
 
     def _costs(self, entries: list[Entry], stage: int, span: Span, installed: int | None) -> Costs:
         costs = learn_costs(entries, stage, self.switch_s if span.hosts else 0.0, installed, self.builds)
+        costs = replace(costs, at_once=self._at_once())
         if not span.hosts or installed is None:
             return costs
         same = (at for at, host in enumerate(span.hosts) if host == span.hosts[installed])
@@ -263,4 +275,7 @@ class Searcher:
                 show()
 
         show()
-        await run_workers(work, self.parallel if self.host is None else self.host.at_once(self.parallel))
+        await run_workers(work, self._at_once())
+
+    def _at_once(self) -> int:
+        return self.parallel if self.host is None else self.host.at_once(self.parallel)

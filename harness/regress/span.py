@@ -38,6 +38,10 @@ class Place:
     took_s: float
 
 
+#: What is searched where positions are commits: merges are searched inside, and the answers belong together.
+COMMITS = "commits"
+
+
 @dataclass(frozen=True, slots=True)
 class Span:
     """Be positions 0 (good end) to N (bad end); ``candidates[i]`` names what comes in at position ``i`` + 1.
@@ -94,7 +98,7 @@ def tree_span(commits: Sequence[Commit], builder: Builder, variable: str) -> Spa
 
     labels = tuple(commit.label for commit in commits)
     hosts = tuple(commit.tree for commit in commits) if variable in HOST_KEYS else ()
-    return Span("commits", labels, labels[1:], prepare, hosts)
+    return Span(COMMITS, labels, labels[1:], prepare, hosts)
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,33 +114,39 @@ def posterior_of(question: Question, known: Known, prior: Prior | None = None) -
 
 
 def next_step(question: Question, known: Known, costs: Costs, prior: Prior | None = None) -> Batch | Answer:
-    """Return the boots to make next, or the answer; ``prior`` (None: the even one) saves making it each time."""
+    """Return the boots to make next, or the answer; ``prior`` (None: the even one) saves making it each time.
+
+    Where several boots run at once, a batch is whole rounds of them: what would stand idle may boot too, and each boot
+    has as many beside it as any other. Only ``max_boots`` cuts a round short.
+    """
+    step = _step(question, known, costs, prior)
+    if isinstance(step, Answer):
+        return step
+    boots = math.ceil(step.boots / costs.at_once) * costs.at_once
+    if question.max_boots is not None:
+        boots = min(boots, question.max_boots - known.boots)
+    if boots <= 0:
+        best = posterior_of(question, known, prior).best(known.untestable)
+        return Answer(AnswerKind.UNDECIDED, None, best.probability)
+    return Batch(step.position, boots)
+
+
+def _step(question: Question, known: Known, costs: Costs, prior: Prior | None) -> Batch | Answer:
     first = _calibrate(question, known) if question.rates is None else None
     if first is not None:
         return first
     posterior = posterior_of(question, known, prior)
     best = posterior.best(known.untestable)
-    step = _answer(question, known, best) if best.probability >= question.confidence else None
-    if isinstance(step, Answer):
-        return step
-    if question.max_boots is not None and known.boots >= question.max_boots:
-        return Answer(AnswerKind.UNDECIDED, None, best.probability)
-    if step is not None:
-        return step
+    if best.probability >= question.confidence:
+        return _answer(question, known, best)
     batch = choose_batch(posterior, costs, known.untestable, question.confidence)
-    if batch is None:
-        return Answer(AnswerKind.UNDECIDED, None, best.probability)
-    if question.max_boots is not None:
-        return Batch(batch.position, min(batch.boots, question.max_boots - known.boots))
-    return batch
+    return Answer(AnswerKind.UNDECIDED, None, best.probability) if batch is None else batch
 
 
 def _calibrate(question: Question, known: Known) -> Batch | Answer | None:
     # None: the bad end fails often enough to search on.
     end, enough = question.candidates, question.clean_boots
     bad, good = known.at(end), known.at(0)
-    if question.max_boots is not None and known.boots >= question.max_boots and bad.bad < _FAILURES_FIRST:
-        return Answer(AnswerKind.UNDECIDED, None, 0.0)
     if bad.bad == 0:
         if good.bad >= _FAILURES_THAT_SHOW and bad.good >= enough // 2:
             return Answer(AnswerKind.SWAPPED, None, 1.0)

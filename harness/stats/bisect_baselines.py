@@ -25,28 +25,35 @@ def simulate_fixed(scene: Scene, boots_a_step: int, runs: int, seed: int) -> Sea
     random = np.random.default_rng(seed)
     culprit = _culprits(scene, runs, random)
     low, high = np.zeros(runs, dtype=np.int64), np.full(runs, scene.candidates)
-    boots, switches = np.zeros(runs), np.zeros(runs)
+    boots, rounds, switches = np.zeros(runs), np.zeros(runs), np.zeros(runs)
     while (open_ := high - low > 1).any():
         middle = (low + high) // 2
         rate = np.where(middle >= culprit, scene.bad_rate, scene.good_rate) + scene.other_rate
         with np.errstate(divide="ignore"):
             fails_at = np.where(rate > 0, random.geometric(np.maximum(rate, 1e-12)), boots_a_step + 1)
         bad = fails_at <= boots_a_step
-        boots += np.where(open_, np.minimum(fails_at, boots_a_step), 0)
+        made = np.minimum(np.ceil(np.minimum(fails_at, boots_a_step) / scene.at_once) * scene.at_once, boots_a_step)
+        boots += np.where(open_, made, 0)
+        rounds += np.where(open_, np.ceil(made / scene.at_once), 0)
         switches += open_
         high = np.where(open_ & bad, middle, high)
         low = np.where(open_ & ~bad, middle, low)
-    return _searches(scene, high == culprit, boots, switches)
+    return _searches(high == culprit, boots, scene.hours(rounds, switches, switches), switches)
 
 
 def simulate_greedy(scene: Scene, confidence: float, runs: int, seed: int) -> Searches:
-    """Boot, each time, the position whose next boot tells most, whatever it costs to get there (git_bayesect's way)."""
+    """Boot, each time, the position whose next boot tells most, whatever it costs to get there (git_bayesect's way).
+
+    Where several run at once, all of them boot that position.
+    """
     random = np.random.default_rng(seed)
     culprit = _culprits(scene, runs, random)
     bad, good = max(scene.bad_rate, 1e-3), max(scene.good_rate, 1e-3)
     weight = np.full((runs, scene.candidates), 1 / scene.candidates)
     installed = np.full(runs, scene.candidates)
-    boots, switches = np.zeros(runs), np.zeros(runs)
+    rounds, switches = np.zeros(runs), np.zeros(runs)
+    built = np.zeros((runs, scene.candidates + 1), dtype=bool)
+    built[:, scene.candidates] = True
     named, live = np.zeros(runs, dtype=np.int64), np.arange(runs)
     at = np.arange(1, scene.candidates + 1)
     while len(live):
@@ -56,18 +63,20 @@ def simulate_greedy(scene: Scene, confidence: float, runs: int, seed: int) -> Se
         choice = at[told.argmax(axis=1)]
         switches[live] += choice != installed[live]
         installed[live] = choice
-        boots[live] += 1
-        draws = random.random(len(live))
-        failed = draws < np.where(choice >= culprit[live], scene.bad_rate, scene.good_rate)
+        built[live, choice] = True
+        rounds[live] += 1
+        draws = random.random((len(live), scene.at_once))
+        failed = draws < np.where(choice >= culprit[live], scene.bad_rate, scene.good_rate)[:, None]
         other = ~failed & (draws > 1 - scene.other_rate)
+        passed = scene.at_once - failed.sum(axis=1) - other.sum(axis=1)
         beyond = at[None, :] <= choice[:, None]
         chance = np.where(beyond, bad, good)
-        likelihood = np.where(failed[:, None], chance, 1 - chance)
-        weight[live] *= np.where(other[:, None], 1.0, likelihood)
+        weight[live] *= chance ** failed.sum(axis=1)[:, None] * (1 - chance) ** passed[:, None]
         weight[live] /= weight[live].sum(axis=1, keepdims=True)
         named[live] = at[weight[live].argmax(axis=1)]
-        live = live[(weight[live].max(axis=1) < confidence) & (boots[live] < _MOST_BOOTS)]
-    return _searches(scene, named == culprit, boots, switches)
+        live = live[(weight[live].max(axis=1) < confidence) & (rounds[live] * scene.at_once < _MOST_BOOTS)]
+    hours = scene.hours(rounds, switches, built.sum(axis=1) - 1.0)
+    return _searches(named == culprit, rounds * scene.at_once, hours, switches)
 
 
 def _culprits(scene: Scene, runs: int, random: np.random.Generator) -> NDArray[np.int64]:
@@ -81,6 +90,5 @@ def _entropy(chance: Floats | float) -> Floats:
     return np.asarray(-chance * np.log(chance) - (1 - chance) * np.log(1 - chance))
 
 
-def _searches(scene: Scene, right: NDArray[np.bool_], boots: Floats, switches: Floats) -> Searches:
-    hours = (boots * scene.boot_s + switches * scene.switch_s) / 3600
+def _searches(right: NDArray[np.bool_], boots: Floats, hours: Floats, switches: Floats) -> Searches:
     return Searches(right.astype(np.float64), np.ones(len(right)), hours, boots, switches)

@@ -27,7 +27,7 @@ class Costs:
     ``boot_s`` is a boot that works, ``failed_boot_s`` one that fails (a hang ends by its timeout). ``switch_s`` is
     what another position costs before its first boot: install, reboot of the host. ``build_s`` comes on top where a
     position is not in ``built``. ``installed`` needs no switch; None: nothing is installed. Nor do those in ``alike``,
-    which need the same of the host.
+    which need the same of the host. ``at_once`` boots run side by side, in the time of one.
     """
 
     boot_s: float
@@ -37,6 +37,7 @@ class Costs:
     built: frozenset[int] = frozenset()
     installed: int | None = None
     alike: frozenset[int] = frozenset()
+    at_once: int = 1
 
     def to_reach(self, positions: NDArray[np.int64]) -> Floats:
         """Return what each of ``positions`` costs before its first boot."""
@@ -52,7 +53,7 @@ class Costs:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Ask for up to ``boots`` boots of ``position``; the first that fails with the signature ends the batch."""
+    """Ask for up to ``boots`` boots of ``position``; after one that fails with the signature none begins."""
 
     position: int
     boots: int
@@ -67,19 +68,19 @@ def choose_batch(posterior: Posterior, costs: Costs, untestable: Collection[int]
     if not len(at):
         return None
     grid, joint, mass = posterior.grid, posterior.joint, np.maximum(posterior.mass, 1e-300)[:, None]
-    # The chance that a segment holds the cause and none of so many boots fails, with the position on either side of it.
-    pass_bad, pass_good = joint @ grid.no_bad, joint @ grid.no_good
+    # The chance that a segment holds the cause and no boot of so many rounds fails, with the position on either side.
+    pass_bad, pass_good = joint @ grid.no_bad**costs.at_once, joint @ grid.no_good**costs.at_once
     doubt_bad, doubt_good = mass * _binary_entropy(pass_bad / mass), mass * _binary_entropy(pass_good / mass)
     passes = _mix(pass_bad, pass_good, segment, share)
     doubt = _mix(doubt_bad, doubt_good, segment, share)
     told = _binary_entropy(np.clip(passes, 0.0, 1.0)) - doubt
     earlier = np.column_stack([np.ones(len(at)), passes[:, :-1]])
-    boots = np.cumsum((earlier + passes) / 2 * np.diff(grid.batches, prepend=0.0), axis=1)
-    seconds = boots * costs.boot_s + (1 - passes) * (costs.failed_boot_s - costs.boot_s)
+    rounds = np.cumsum((earlier + passes) / 2 * np.diff(grid.batches, prepend=0.0), axis=1)
+    seconds = rounds * costs.boot_s + (1 - passes) * (costs.failed_boot_s - costs.boot_s)
     seconds += costs.to_reach(at)[:, None]
     value = told / np.maximum(seconds, 1e-9) * _testable(at, posterior, segment, untestable)[:, None]
     best, size = np.unravel_index(int(value.argmax()), value.shape)
-    position, most = int(at[best]), int(grid.batches[size])
+    position, most = int(at[best]), int(grid.batches[size]) * costs.at_once
     return Batch(position, _enough(posterior, position, int(segment[best]), float(share[best]), most, confidence))
 
 

@@ -27,7 +27,7 @@ _CLEAN_RATE = 1e-4
 # answers at a stated 95% are right where 20% is to be told from 2%, at 0.4 some 95%. All others pay 1% more for it.
 _CLEAN_WEIGHT = 0.4
 
-#: The sizes of a batch that are compared.
+#: The sizes of a batch that are compared, in rounds.
 _BATCHES = (1, 2, 3, 4, 6, 8, 11, 15, 20, 27, 36, 48, 64, 86, 115, 150, 200, 300)
 
 
@@ -36,8 +36,8 @@ class RateGrid:
     """Hold pairs of rates (bad side, good side), flattened to one axis of ``pairs``, and what is needed of them.
 
     ``log_bad`` and ``log_good`` are 2 by pairs: the logarithms of failing and of not failing. ``log_weight`` is the
-    prior. ``batches`` are sizes of batches; ``no_bad`` and ``no_good``, pairs by batches, are the chances that none of
-    so many boots fails.
+    prior. ``batches`` are sizes of batches, in rounds of one boot or of several at once; ``no_bad`` and ``no_good``,
+    pairs by batches, are the chances that none of so many boots fails.
     """
 
     bad: Floats

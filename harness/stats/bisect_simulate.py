@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +11,7 @@ from harness.stats.bisect import Answer, AnswerKind, Known, Question, next_step
 from harness.stats.bisect_choice import Batch, Costs
 from harness.stats.bisect_posterior import Tally
 from harness.stats.bisect_rates import Floats
+from harness.units import exact_rate
 
 __all__ = ["SCENES", "Scene", "Searches", "Summary", "simulate_search", "summarise"]
 
@@ -21,7 +22,9 @@ class Scene:
 
     ``bad_rate`` and ``good_rate`` are failure rates with the signature, ``other_rate`` that of an unrelated failure of
     another signature on both sides. With ``regression`` False all positions, the ends included, fail at ``good_rate``.
-    Times are seconds. At the start the bad end is installed: somebody has just seen it fail.
+    Times are seconds: ``build_s`` of a position's first boots, ``switch_s`` of each change of position. ``at_once``
+    boots run side by side, each as long as one alone. At the start the bad end is built and installed: somebody has
+    just seen it fail.
     """
 
     bad_rate: float
@@ -30,15 +33,21 @@ class Scene:
     candidates: int = 64
     boot_s: float = 20.0
     switch_s: float = 300.0
+    build_s: float = 0.0
     regression: bool = True
+    at_once: int = 1
 
     @property
     def name(self) -> str:
         """Render as a row's name: ``20% / 0%``."""
         if not self.regression:
-            return f"none ({self.good_rate:.0%} everywhere)"
-        other = f", {self.other_rate:.0%} otherwise" if self.other_rate else ""
-        return f"{self.bad_rate:.0%} / {self.good_rate:.0%}{other}"
+            return f"none ({exact_rate(self.good_rate)} everywhere)"
+        other = f", {exact_rate(self.other_rate)} otherwise" if self.other_rate else ""
+        return f"{exact_rate(self.bad_rate)} / {exact_rate(self.good_rate)}{other}"
+
+    def hours(self, rounds: Floats, switches: Floats, builds: Floats) -> Floats:
+        """Return what so many rounds of boots, switches and builds take."""
+        return (rounds * self.boot_s + switches * self.switch_s + builds * self.build_s) / 3600
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,36 +88,53 @@ def summarise(searches: Searches) -> Summary:
     )
 
 
-def simulate_search(scene: Scene, question: Question, runs: int, seed: int, recorded: int = 0) -> Searches:
+def simulate_search(
+    scene: Scene, question: Question, runs: int, seed: int, recorded: int = 0, each: Callable[[], None] = lambda: None
+) -> Searches:
     """Let this engine search ``runs`` times for a culprit drawn at random; the same seed gives the same runs.
 
-    So many boots of each end were ``recorded`` before: they count, and cost nothing.
+    So many boots of each end were ``recorded`` before: they count, and cost nothing. ``each`` is called after a run.
     """
     random = np.random.default_rng(seed)
-    rows = [_search(scene, question, recorded, random) for _ in range(runs)]
-    right, sure, boots, switches = (np.array(column, dtype=np.float64) for column in zip(*rows, strict=True))
-    hours = (boots * scene.boot_s + switches * scene.switch_s) / 3600
-    return Searches(right, sure, hours, boots, switches)
+    rows = []
+    for _ in range(runs):
+        rows.append(_search(scene, question, recorded, random))
+        each()
+    right, sure, boots, rounds, switches, builds = (
+        np.array(column, dtype=np.float64) for column in zip(*rows, strict=True)
+    )
+    return Searches(right, sure, scene.hours(rounds, switches, builds), boots, switches)
 
 
 def _search(
     scene: Scene, question: Question, recorded: int, random: np.random.Generator
-) -> tuple[bool, bool, int, int]:
+) -> tuple[bool, bool, int, int, int, int]:
     culprit = int(random.integers(1, scene.candidates + 1)) if scene.regression else scene.candidates + 1
     prior = question.prior()
     tallies = _ends(scene, recorded, random) if recorded else {}
-    installed, boots, switches = scene.candidates, 0, 0
+    installed, built, boots, rounds, switches = scene.candidates, {scene.candidates}, 0, 0, 0
     while True:
-        costs = Costs(scene.boot_s, scene.boot_s, scene.switch_s, installed=installed)
+        costs = Costs(
+            scene.boot_s,
+            scene.boot_s,
+            scene.switch_s,
+            scene.build_s,
+            frozenset(built),
+            installed,
+            at_once=scene.at_once,
+        )
         step = next_step(question, Known(tallies), costs, prior)
         if isinstance(step, Answer):
-            return _right(step, scene, culprit), step.kind is not AnswerKind.UNDECIDED, boots, switches
+            sure = step.kind is not AnswerKind.UNDECIDED
+            return _right(step, scene, culprit), sure, boots, rounds, switches, len(built) - 1
         if step.position != installed:
             switches += 1
             installed = step.position
+            built.add(installed)
         rate = scene.bad_rate if step.position >= culprit else scene.good_rate
-        made = _boot(step, rate, scene.other_rate, random)
+        made = _boot(step, rate, scene, random)
         boots += made.told + made.other
+        rounds += (made.told + made.other) // scene.at_once
         tallies[step.position] = tallies.get(step.position, Tally()) + made
 
 
@@ -120,13 +146,13 @@ def _ends(scene: Scene, recorded: int, random: np.random.Generator) -> dict[int,
     return {at: Tally(bad, recorded - bad) for at, bad in failed.items()}
 
 
-def _boot(batch: Batch, rate: float, other_rate: float, random: np.random.Generator) -> Tally:
-    # All boots of the batch, cut at its first failure with the signature.
+def _boot(batch: Batch, rate: float, scene: Scene, random: np.random.Generator) -> Tally:
+    # All boots of the batch, which is whole rounds, up to the round with its first failure of the signature.
     draws = random.random(batch.boots)
     failed = np.flatnonzero(draws < rate)
-    made = int(failed[0]) + 1 if len(failed) else batch.boots
-    other = int((draws[:made] > 1 - other_rate).sum())
-    bad = int(len(failed) > 0)
+    made = (int(failed[0]) // scene.at_once + 1) * scene.at_once if len(failed) else batch.boots
+    other = int((draws[:made] > 1 - scene.other_rate).sum())
+    bad = int((draws[:made] < rate).sum())
     return Tally(bad, made - bad - other, other)
 
 

@@ -69,6 +69,22 @@ def test_what_a_nightly_recorded_of_the_ends_is_not_booted_again(bench: Bench) -
     assert bench.command("bisect", "--replay", "latest").status == 0
 
 
+def test_a_search_that_stopped_at_its_limit_goes_on_with_more_boots(bench: Bench) -> None:
+    image = flags_image(bench.folder, "ONE")
+    done = bench.command(
+        "bisect", SCENARIO, "--set", f"IMAGE={image}", "--good-set", GOOD, "--bad-set", BAD,
+        "--signature", "check: console", "--min-rate", "20%", "--boots", "3",
+    )  # fmt: skip
+    assert done.status == 3, done
+    said = done.out.splitlines()[-1]
+    assert said == f"to go on: svsm-harness bisect --resume {bench.run.relative_to(bench.folder)} --boots 6"
+    assert "undecided after 3 boots" in done.out
+    more = bench.command("bisect", "--resume", "latest", "--boots", "200")
+    assert more.status == 0, more
+    assert "machine.cpu: with -rdrand" in more.out
+    assert bench.command("bisect", "--replay", "latest").status == 0
+
+
 def test_an_image_that_was_built_anew_since_is_another_one(bench: Bench) -> None:
     image = flags_image(bench.folder, "ONE")
     good = _record(bench, image, GOOD)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Literal
 
@@ -31,9 +32,33 @@ def _run(folder: Path, culprit: int) -> Run:
     return run
 
 
+def _replayed(run: Run, capsys: pytest.CaptureFixture[str]) -> str:
+    assert print_replay(run, None, "text", STATUS) is ExitStatus.PASSED
+    return capsys.readouterr().out
+
+
 def test_the_answer_is_derived_from_the_boots(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert print_replay(_run(tmp_path, 1), None, "text", STATUS) is ExitStatus.PASSED
     assert "begins with b" in capsys.readouterr().out
+
+
+def test_searches_of_commits_are_as_sure_together_as_their_product(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = create_run(tmp_path, {})
+    journal = Journal(run.folder / "journal.jsonl")
+    for stage, labels in enumerate((("a", "b", "c"), ("b", "c1", "c"))):
+        assert stage == 0 or "together" not in _replayed(run, capsys)
+        journal.append(Stage(stage, "commits", labels, Question(2), {}))
+        for counts, position in (("bad", 2), ("good", 1)) * 6 + (("good", 2),) * 2:
+            journal.append(Booted(stage, position, counts, "hang" if counts == "bad" else None, None, 1.0))
+        journal.append(Ended(stage, AnswerKind.UNDECIDED, None, None, 0.6))  # it went on, and the last word counts
+        journal.append(Ended(stage, AnswerKind.FOUND, 2, 2, 0.97))
+    said = _replayed(run, capsys)
+    each = [float(value) for value in re.findall(r"begins with \S+ \(probability ([0-9.]+)%\)", said)]
+    assert len(each) == 2 and all(90 < one < 100 for one in each)
+    (together,) = re.findall(r"all 2 answers together: ([0-9.]+)%", said)
+    assert float(together) == pytest.approx(each[0] * each[1] / 100, abs=0.2)
 
 
 def test_an_answer_that_the_boots_do_not_bear_is_refused(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from harness.regress.journal import Booted, Checked, Entry, HostOpened, Prepared, Stage, Switched, Untestable, known_of
-from harness.regress.proof import answer_sentence, bits_left, host_kernels, proof_lines, rates_lines
+from harness.regress.proof import answer_sentence, bits_left, host_kernels, how_sure, proof_lines, rates_lines
 from harness.stats.bisect import Answer, AnswerKind, Known, Question
 from harness.stats.bisect_posterior import Group, Tally
 
@@ -85,3 +85,10 @@ def test_whether_one_may_be_left_out_is_a_line_without_a_posterior() -> None:
     stage = Stage(3, "differences of settings", ("with a", "b"), Question(1), {1: Tally(3, 1)})
     entries: list[Entry] = [stage, *[Booted(3, 0, "good", None, None, 2.0) for _ in range(10)], Checked(3, False)]
     assert proof_lines(entries) == ["check 4: with a, it does not fail by itself: 0 of 10 boots, 20.0 s"]
+
+
+@pytest.mark.parametrize(
+    ("probability", "said"), [(0.951, "95%"), (0.9944, "99.4%"), (0.9996, "above 99.9%"), (1.0, "above 99.9%")]
+)
+def test_no_answer_is_said_to_be_certain(probability: float, said: str) -> None:
+    assert how_sure(probability) == said

@@ -10,8 +10,8 @@ import pytest
 
 from harness.errors import HostError, InputError
 from harness.regress.host_kernel import HostDown, Installed
-from harness.regress.journal import Booted, Ended, Prepared, Stage, Switched, Untestable
-from harness.regress.search import Searcher, Standing, learn_costs
+from harness.regress.journal import Booted, Ended, Prepared, Stage, Switched, Untestable, ended_of
+from harness.regress.search import Result, Searcher, Standing, learn_costs
 from harness.regress.span import CannotTest, Place, Span, list_span
 from harness.stats.bisect import AnswerKind, Question
 from harness.stats.bisect_posterior import Tally
@@ -30,6 +30,21 @@ def test_the_value_where_it_begins_is_found(tmp_path: Path, parallel: int) -> No
     result = asyncio.run(searcher(tmp_path, _rate, parallel).search(0, SPAN, Question(16), {}))
     assert result.answer.kind is AnswerKind.FOUND
     assert result.answer.group is not None and result.answer.group.first == 11
+
+
+def test_what_ended_undecided_goes_on_with_more_boots(tmp_path: Path) -> None:
+    def search(most: int | None) -> Result:
+        return asyncio.run(searcher(tmp_path, _rate, 3).search(0, SPAN, Question(16, max_boots=most), {}))
+
+    for most in (9, 9, 15):
+        result = search(most)
+        assert (result.answer.kind, result.known.boots) == (AnswerKind.UNDECIDED, most)
+    assert search(None).answer.kind is AnswerKind.FOUND
+    entries = list(searcher(tmp_path, _rate).journal.entries())
+    assert [entry.answer for entry in entries if isinstance(entry, Ended)] == ["undecided", "undecided", "found"]
+    last = ended_of(entries, 0)
+    assert last is not None and last.first == 11
+    assert ended_of(entries, 1) is None
 
 
 def test_what_is_under_way_is_shown_boot_by_boot(tmp_path: Path) -> None:

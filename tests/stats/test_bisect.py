@@ -85,3 +85,22 @@ def test_clean_boots(rate: float, boots: int) -> None:
 def test_the_posterior_is_that_of_the_boots() -> None:
     known = Known({64: Tally(8, 8), 20: Tally(8, 8), 19: Tally(0, 60)})
     assert posterior_of(Question(64), known).probability(20, 20) > 0.95
+
+
+@pytest.mark.parametrize(
+    "tallies",
+    [
+        {},
+        {64: Tally(4, 16)},
+        {64: Tally(4, 16), 32: Tally(1, 3), 16: Tally(1, 3), 8: Tally(1, 2)},
+        {64: Tally(8, 8), 20: Tally(8, 8), 19: Tally(0, 9)},
+    ],
+)
+def test_boots_at_once_fill_their_rounds_and_a_limit_cuts_them(tallies: dict[int, Tally]) -> None:
+    costs, known = Costs(20, 20, 300, installed=64, at_once=7), Known(tallies)
+    step = next_step(Question(64), known, costs)
+    assert isinstance(step, Batch) and step.boots % 7 == 0
+    limited = next_step(Question(64, max_boots=known.boots + 2), known, costs)
+    assert limited == Batch(step.position, 2)
+    ended = next_step(Question(64, max_boots=known.boots), known, costs)
+    assert isinstance(ended, Answer) and ended.kind is AnswerKind.UNDECIDED

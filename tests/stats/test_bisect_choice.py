@@ -30,6 +30,16 @@ def test_dear_switches_make_longer_batches() -> None:
     assert boots[0] < boots[-1]
 
 
+def test_boots_at_once_make_longer_batches_as_cheaper_boots_would() -> None:
+    posterior = _after({64: Tally(4, 196)})
+    alone, four, cheap = (
+        choose_batch(posterior, costs, (), 0.95)
+        for costs in (Costs(20, 20, 300), Costs(20, 20, 300, at_once=4), Costs(5, 5, 300))
+    )
+    assert alone is not None and four is not None and cheap is not None
+    assert alone.boots < four.boots == pytest.approx(cheap.boots, rel=0.1)
+
+
 def test_what_is_installed_is_preferred_to_what_tells_the_same() -> None:
     posterior = _after({64: Tally(4, 16), 32: Tally(0, 3)})
     dear = Costs(20, 20, 3000, installed=32)

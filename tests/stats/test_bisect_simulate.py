@@ -47,3 +47,29 @@ def test_the_same_seed_gives_the_same_runs() -> None:
     first, again = (simulate_search(Scene(0.5), Question(64), 5, seed=3) for _ in range(2))
     assert (first.boots == again.boots).all()
     assert Scene(0.2, 0.02).name == "20% / 2%"
+
+
+def test_boots_at_once_save_time_and_are_right_as_often() -> None:
+    alone, two = (simulate_search(Scene(0.2, at_once=at_once), Question(64), 100, seed=7) for at_once in (1, 2))
+    assert (two.boots % 2 == 0).all()
+    assert two.hours == pytest.approx((two.boots / 2 * 20 + two.switches * 300) / 3600)
+    assert summarise(two).mean_h < 0.85 * summarise(alone).mean_h
+    assert binomtest(round(float(two.right.sum())), 100, 0.94, alternative="less").pvalue > 1e-4
+
+
+def test_a_build_is_paid_once_a_position_and_makes_the_search_stay() -> None:
+    free, dear = (simulate_search(Scene(0.2, switch_s=0, build_s=s), Question(64), 60, seed=7) for s in (0.0, 3600.0))
+    assert dear.switches.mean() < free.switches.mean()
+    builds = dear.hours - dear.boots * 20 / 3600
+    assert builds == pytest.approx(builds.round())
+    assert (builds >= 5).all() and (builds <= dear.switches).all()
+
+
+def test_each_run_is_told() -> None:
+    told: list[int] = []
+    simulate_search(Scene(0.5, candidates=4), Question(4), 5, 3, each=lambda: told.append(1))
+    assert len(told) == 5
+    assert [Scene(0.005, other_rate=0.02).name, Scene(0.0, 0.125, regression=False).name] == [
+        "0.5% / 0%, 2% otherwise",
+        "none (12.5% everywhere)",
+    ]
