@@ -35,12 +35,13 @@ from harness.host.cache import cache_dir
 from harness.regress.bisect_host import open_bisect_host
 from harness.regress.boots import Booter
 from harness.regress.build import require_build_options
+from harness.regress.conclusion import Conclusion
 from harness.regress.git_range import Repository
 from harness.regress.journal import HostOpened, Journal
 from harness.regress.kernel_value import settle_kernels
 from harness.regress.refusals import ends, one_variant, require_sound
 from harness.regress.search import Searcher
-from harness.regress.session import Conclusion, conclude
+from harness.regress.session import conclude
 from harness.regress.spec import GitSource, ListSource, SettingSource, Spec, read_spec, with_spec
 from harness.results.provenance import describe_run
 from harness.results.store import Run, create_run, find_run
@@ -83,12 +84,14 @@ def bisect(
     ] = None,
     build_limit: Annotated[str, typer.Option(metavar="T", help="With --git: give up a build after this time.")] = "2h",
     values: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
             "--list",
             metavar="KEY=A,B,…",
             help="Search this list, from good to bad: guest.kernel=old,new. With host.kernel, the host is rebooted. A "
-            "kernel is an image, IMAGE:MODULES, a .deb or .tar, a package name, or a release that the host has.",
+            "kernel is an image, IMAGE:MODULES, a .deb or .tar, a package name, or a release that the host has. May "
+            "be repeated.",
+            show_default=False,
         ),
     ] = None,
     good_set: Annotated[
@@ -158,9 +161,10 @@ def bisect(
 ) -> None:
     """Find what makes a failure that does not happen in every boot, and say how sure that is.
 
-    Name what is searched by one of --git, --list, or --good-set with --bad-set. The failure rate is learnt; each step
-    boots what tells most for its cost. Exit status: 0 found; 1 no difference: the bad end does not fail, or the good
-    end does; 2 bad input, or the ends are swapped; 3 undecided; 4 ERROR; 130 interrupted (go on with --resume).
+    Name what is searched by --git, --list, or --good-set with --bad-set; several of them are components (kernel, QEMU,
+    SVSM, firmware): the one that carries the failure comes first, then where in it. The failure rate is learnt; each
+    step boots what tells most for its cost. Exit status: 0 found; 1 no difference: the bad end does not fail, or the
+    good end does; 2 bad input, or the ends are swapped; 3 undecided; 4 ERROR; 130 interrupted (go on with --resume).
 
     Kernel configurations are --good-config and --bad-config with --git REPO: one commit is built in a worktree with
     merges of both, put at --config-path. Let --build begin with `make olddefconfig`, which asks nothing.
@@ -191,9 +195,10 @@ def bisect(
                 "name a scenario, and what to search: svsm-harness bisect SCENARIO --git, --list or --bad-set"
             )
         configs = require_configs(good_config, bad_config, git, (good, bad))
-        asked = [name for name, given in (("--git", git), ("--list", values), ("--bad-set", bad_set)) if given]
-        if len(asked) != 1:
-            raise InputError(f"search one thing: --git, --list, or --good-set with --bad-set; given: {asked or 'none'}")
+        if not (git or values or bad_set):
+            raise InputError("name what to search: --git, --list, or --good-set with --bad-set")
+        if configs is not None and (values or bad_set):
+            raise InputError("kernel configurations are searched by themselves; leave --list and --bad-set out")
         source = None
         if git is not None and configs is not None:
             options = require_build_options(build, artifact, into)
@@ -211,7 +216,7 @@ def bisect(
             max_boots=boots,
             good_end_first=True,
             git=source,
-            list=None if values is None else _list_source(values),
+            lists=tuple(_list_source(text) for text in values or ()),
             setting=None if not bad_set else SettingSource(parse_set(good_set), parse_set(bad_set)),
             host=host,
         )
@@ -263,7 +268,6 @@ async def _carry_out(spec: Spec, run: Run, parallel: int, board: Board) -> Concl
                 booter.boot,
                 parallel,
                 switch_s=host.switch_s,
-                builds=spec.git is not None,
                 say=board.say,
                 show=board.show,
                 settle=lambda values: settle_kernels(values, cache_dir(environment)),

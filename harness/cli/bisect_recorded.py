@@ -99,9 +99,15 @@ def _settled_ends(
     spec: Spec, environment: Mapping[str, str], *runs: Sequence[str] | None
 ) -> Mapping[End, Mapping[str, str]]:
     found = ends(spec)
-    if spec.git is not None or not any(runs):
+    if not any(runs):
         return found
-    return {end: settle_kernels(values, cache_dir(environment)) for end, values in found.items()}
+    built = set() if spec.git is None else {spec.git.into}
+    settled: dict[End, Mapping[str, str]] = {}
+    for end, values in found.items():
+        files = {key: value for key, value in values.items() if key in built}
+        rest = {key: value for key, value in values.items() if key not in built}
+        settled[end] = {**settle_kernels(rest, cache_dir(environment)), **files}
+    return settled
 
 
 def require_same_cpu(spec: Spec, opened: HostOpened) -> None:

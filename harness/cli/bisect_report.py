@@ -13,10 +13,10 @@ from pathlib import Path
 from harness.cli.exit_status import ExitStatus
 from harness.errors import InputError
 from harness.host.protocol import HostKind
+from harness.regress.conclusion import Conclusion
 from harness.regress.journal import Checked, Entry, HostOpened, Journal, Stage, Switched, ended_of, known_of
 from harness.regress.plot import draw_file, terminal_plot
 from harness.regress.proof import answer_sentence, bits_left, check_sentence, host_kernels, how_sure, proof_lines
-from harness.regress.session import Conclusion
 from harness.regress.span import COMMITS
 from harness.regress.subset import boots_to_check
 from harness.results.files import write_whole

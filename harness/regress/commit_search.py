@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.regress.build import Builder
-from harness.regress.git_range import Commit, Repository
+from harness.regress.git_range import Commit
 from harness.regress.search import Result, Searcher
 from harness.regress.span import Span, tree_span
 from harness.stats.bisect import AnswerKind, Known, Question
@@ -21,6 +21,7 @@ class CommitSearch:
     """Be how the last search ended, which was over ``commits``.
 
     ``probability`` is that of all answers together, a fraction of 1; ``steps`` is what git's own log of it says.
+    ``stage`` is the next that is free in the journal.
     """
 
     commits: Sequence[Commit]
@@ -28,6 +29,7 @@ class CommitSearch:
     result: Result
     probability: float
     steps: Sequence[tuple[str, Commit]]
+    stage: int
 
     @property
     def found(self) -> int | None:
@@ -37,7 +39,6 @@ class CommitSearch:
 
 
 async def search_commits(
-    repository: Repository,
     builder: Builder,
     variable: str,
     ends: tuple[str, str],
@@ -45,30 +46,33 @@ async def search_commits(
     confidence: float,
     question_of: Callable[[Span, float], Question],
     known_ends: Callable[[int], Mapping[int, Tally]],
+    beside: Mapping[str, str] | None = None,
+    stage: int = 0,
 ) -> CommitSearch:
     """Search the commits after the first of ``ends`` up to the second, each built and put into ``variable``.
 
     A merge that is found is entered: its branches are searched one after the other, until one holds the commit, which
     may be a merge again; if none does, it is the merge itself. All answers together have ``confidence``: a search that
     may be followed by another is asked for more. ``question_of`` makes the question of a span and a confidence,
-    ``known_ends`` says by the number of candidates what is known of both ends.
+    ``known_ends`` says by the number of candidates what is known of both ends. ``beside`` are values that are the same
+    at every commit. ``stage`` is the first that is free in the journal.
 
     :raise InputError, HostError: as :meth:`~harness.regress.search.Searcher.search`, and for a range without commits.
     """
-    stage = 0
+    repository = builder.repository
 
     async def search(
         commits: Sequence[Commit], before: CommitSearch | None, inherited: Mapping[int, Tally], more: bool
     ) -> CommitSearch:
         nonlocal stage
-        span = tree_span(commits, builder, variable)
+        span = tree_span(commits, builder, variable).beside(beside or {})
         so_far = 1.0 if before is None else before.probability
         left = confidence / so_far
         question = question_of(span, math.sqrt(left) if more else left)
         result = await searcher.search(stage, span, question, inherited)
         stage += 1
         steps = (*(before.steps if before is not None else ()), *_git_steps(commits, result))
-        return CommitSearch(commits, question, result, so_far * result.answer.probability, steps)
+        return CommitSearch(commits, question, result, so_far * result.answer.probability, steps, stage)
 
     commits = repository.commits(*ends)
     now = await search(commits, None, known_ends(len(commits) - 1), _has_merge(commits[1:]))

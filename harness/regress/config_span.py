@@ -50,7 +50,7 @@ class ConfigTree:
         hosts: tuple[str, ...] = ()
         if self.variable in HOST_KEYS:
             hosts = tuple(_which([*needed, *pool[:position]]) for position in range(len(labels)))
-        return Span("differences of kernel configurations", labels, names, prepare, hosts)
+        return Span("differences of kernel configurations", labels, names, prepare, hosts, builds=True)
 
     def build(self, applied: Sequence[Difference]) -> Built:
         """Build with ``applied`` made bad; once, whoever asks.

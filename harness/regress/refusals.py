@@ -28,7 +28,8 @@ def require_sound(spec: Spec, environment: Mapping[str, str]) -> None:
     require_host_known(spec.host, environment, switching=spec.switching)
     if spec.setting is not None:
         differences(spec.setting.good, spec.setting.bad)
-    option = "--list" if spec.list is not None else "--good-set and --bad-set"
+    listed = {one.variable for one in spec.lists}
+    _require_each_once(spec)
     if spec.git is not None and spec.git.into == _QEMU and spec.host != HostKind.LOCAL:
         raise InputError(
             f"--into {_QEMU}: a QEMU that is built here boots here only; leave --host out, or search binaries that "
@@ -37,11 +38,14 @@ def require_sound(spec: Spec, environment: Mapping[str, str]) -> None:
     for values in ends(spec).values():
         one_variant(spec, values, environment)
         for key, value in values.items():
-            if key.endswith(".kernel") and spec.git is None:
+            option = "--list" if key in listed else "--good-set and --bad-set"
+            if spec.git is not None and key == spec.git.into:
+                continue
+            if key.endswith(".kernel"):
                 require_kernel_files(option, value)
                 if key == "host.kernel" and spec.host == HostKind.VIRTUAL:
                     require_bootable(option, value)
-            elif spec.list is not None and _missing_here(spec, value):
+            elif key in listed and _missing_here(spec, value):
                 raise InputError(f"{option}: there is no {value}")
 
 
@@ -58,6 +62,15 @@ def one_variant(spec: Spec, values: Mapping[str, str], environment: Mapping[str,
     return variants
 
 
+def _require_each_once(spec: Spec) -> None:
+    keys = [one.variable for one in spec.lists]
+    keys += [] if spec.git is None else [spec.git.into]
+    keys += [] if spec.setting is None else spec.setting.good
+    for key in keys:
+        if keys.count(key) > 1:
+            raise InputError(f"{key} is searched twice; of several components, each has a key of its own")
+
+
 def _missing_here(spec: Spec, value: str) -> bool:
     # Another host may have its own QEMUs, firmware and IGVM files.
     return spec.host == HostKind.LOCAL and "/" in value and not Path(value).is_file()
@@ -65,11 +78,9 @@ def _missing_here(spec: Spec, value: str) -> bool:
 
 def ends(spec: Spec) -> Mapping[End, Mapping[str, str]]:
     """Return the values of both ends; of commits, whose files are still to be built, those of none in particular."""
-    if spec.list is not None:
-        first, *_, last = spec.list.values
-        return {"good": {spec.list.variable: first}, "bad": {spec.list.variable: last}}
-    if spec.setting is not None:
-        return {"good": spec.setting.good, "bad": spec.setting.bad}
-    assert spec.git is not None
-    built = {spec.git.into: str(Path(spec.git.repository, spec.git.artifact))}
-    return {"good": built, "bad": built}
+    built = {} if spec.git is None else {spec.git.into: str(Path(spec.git.repository, spec.git.artifact))}
+    good, bad = ({}, {}) if spec.setting is None else (spec.setting.good, spec.setting.bad)
+    return {
+        "good": {**built, **{one.variable: one.values[0] for one in spec.lists}, **good},
+        "bad": {**built, **{one.variable: one.values[-1] for one in spec.lists}, **bad},
+    }

@@ -94,7 +94,6 @@ class Searcher:
     boot: BootOnce
     parallel: int
     switch_s: float
-    builds: bool
     say: Callable[[str], None]
     show: Callable[[Standing], None]
     settle: Callable[[Mapping[str, str]], Mapping[str, str]] = dict
@@ -160,7 +159,7 @@ class Searcher:
         await self._batch(stage, span, Batch(position, boots), place, entries)
 
     def _costs(self, entries: list[Entry], stage: int, span: Span, installed: int | None) -> Costs:
-        costs = learn_costs(entries, stage, self.switch_s if span.hosts else 0.0, installed, self.builds)
+        costs = learn_costs(entries, stage, self.switch_s if span.hosts else 0.0, installed, span.builds)
         costs = replace(costs, at_once=self._at_once())
         if not span.hosts or installed is None:
             return costs

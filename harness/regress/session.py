@@ -4,39 +4,28 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from harness.errors import InputError
 from harness.host.protocol import HostKind
-from harness.regress.build import Builder
+from harness.regress.build import Builder, BuildFailed
 from harness.regress.commit_search import search_commits
+from harness.regress.components import Component, Inside, Within, search_components
+from harness.regress.conclusion import Conclusion, conclusion_of
 from harness.regress.config_files import read_configs
 from harness.regress.config_span import ConfigTree, config_differences
 from harness.regress.git_range import Repository
 from harness.regress.journal import Recorded
-from harness.regress.proof import answer_sentence, rates_lines
-from harness.regress.search import Result, Searcher
+from harness.regress.proof import rates_lines
+from harness.regress.search import Searcher
 from harness.regress.span import Difference, Span, differences, list_span, setting_span
-from harness.regress.spec import GitSource, Spec
+from harness.regress.spec import GitSource, ListSource, SettingSource, Spec
 from harness.regress.subset import SpanOf, minimise
 from harness.stats.bisect import AnswerKind, Question
 
-__all__ = ["Conclusion", "conclude"]
-
-
-@dataclass(frozen=True, slots=True)
-class Conclusion:
-    """Be the answer: its kind, sentences for people, and the probability (a fraction of 1).
-
-    ``title`` is ``Fixes:`` style, None where nothing was found. ``git_log`` is in git's own format, None without git.
-    """
-
-    kind: AnswerKind
-    sentences: tuple[str, ...]
-    probability: float
-    title: str | None
-    git_log: str | None
+__all__ = ["conclude"]
 
 
 async def conclude(spec: Spec, searcher: Searcher, cache: Path, environment: dict[str, str]) -> Conclusion:
@@ -48,29 +37,113 @@ async def conclude(spec: Spec, searcher: Searcher, cache: Path, environment: dic
     if not any(isinstance(entry, Recorded) for entry in searcher.journal.entries()):
         for one in spec.recorded:
             searcher.journal.append(one)
-    if spec.git is not None and spec.git.config_path is not None:
-        return await _configurations(spec, spec.git, searcher, cache, environment)
-    if spec.git is not None:
-        return await _commits(spec, spec.git, searcher, cache, environment)
-    if spec.list is not None:
-        span = list_span(spec.list.variable, spec.list.values, here=spec.host == HostKind.LOCAL)
-        question = _question(spec, span)
-        result = await searcher.search(0, span, question, spec.known_ends(question.candidates))
-        return _conclusion(result, span.labels, question, None, None)
-    assert spec.setting is not None
-    found = differences(spec.setting.good, spec.setting.bad)
-    return await _smallest(spec, searcher, found, partial(setting_span, spec.setting.good), lambda needed: ())
+    builder = None if spec.git is None else _builder(spec.git, searcher, cache, environment)
+    if len(spec.sources) > 1:
+        return await _components(spec, searcher, builder)
+    (source,) = spec.sources
+    whole = Inside({}, 0, spec.confidence, spec.known_ends)
+    if isinstance(source, SettingSource):
+        found = differences(source.good, source.bad)
+        return await _smallest(spec, searcher, found, partial(setting_span, source.good), lambda needed: ())
+    if isinstance(source, ListSource):
+        return (await _within_list(spec, searcher, source, whole))[0]
+    assert builder is not None
+    if source.config_path is not None:
+        return await _configurations(spec, source, source.config_path, builder, searcher)
+    return (await _within_commits(spec, searcher, source, builder, whole))[0]
+
+
+def _builder(source: GitSource, searcher: Searcher, cache: Path, environment: dict[str, str]) -> Builder:
+    repository = Repository(Path(source.repository))
+    return Builder(repository, source.build, source.artifact, cache, source.build_limit_s, environment, searcher.say)
+
+
+async def _components(spec: Spec, searcher: Searcher, builder: Builder | None) -> Conclusion:
+    good: dict[str, str] = {}
+    components: list[Component] = []
+    for source in spec.sources:
+        if isinstance(source, SettingSource):
+            good |= source.good
+            components += [Component(one, None) for one in differences(source.good, source.bad)]
+            continue
+        within: Within
+        if isinstance(source, ListSource):
+            one = Difference(source.variable, source.values[0], source.values[-1], whole=True)
+            within = partial(_within_list, spec, searcher, source)
+            between = len(source.values) > 2
+        else:
+            assert builder is not None
+            one = await asyncio.to_thread(_built_ends, source, builder, searcher.say)
+            within = partial(_within_commits, spec, searcher, source, builder)
+            between = True
+        good[one.key] = one.good
+        components.append(Component(one, within if between else None))
+    question = Question(len(components), spec.confidence, spec.min_rate, spec.max_boots)
+    return await search_components(searcher, good, components, question, spec.known_ends(len(components)))
+
+
+def _built_ends(source: GitSource, builder: Builder, say: Callable[[str], None]) -> Difference:
+    paths, labels = [], []
+    for end, revision in (("good", source.good), ("bad", source.bad)):
+        commit = builder.repository.commit(revision)
+        say(f"building the {end} end of {source.into}, {commit.label}")
+        try:
+            paths.append(str(builder.build(commit).path))
+        except BuildFailed as error:
+            raise InputError(f"the {end} end, {commit.label}, cannot be tested: {error}") from error
+        labels.append(commit.label)
+    return Difference(source.into, paths[0], paths[1], True, (labels[0], labels[1]))
+
+
+async def _within_list(
+    spec: Spec,
+    searcher: Searcher,
+    source: ListSource,
+    inside: Inside,
+) -> tuple[Conclusion, int]:
+    span = list_span(source.variable, source.values, here=spec.host == HostKind.LOCAL).beside(inside.beside)
+    question = _question(spec, span, inside.confidence)
+    result = await searcher.search(inside.stage, span, question, inside.ends(question.candidates))
+    return conclusion_of(result, span.labels, question), inside.stage + 1
+
+
+async def _within_commits(
+    spec: Spec,
+    searcher: Searcher,
+    source: GitSource,
+    builder: Builder,
+    inside: Inside,
+) -> tuple[Conclusion, int]:
+    search = await search_commits(
+        builder,
+        source.into,
+        (source.good, source.bad),
+        searcher,
+        inside.confidence,
+        partial(_question, spec),
+        inside.ends,
+        inside.beside,
+        inside.stage,
+    )
+    labels = tuple(commit.label for commit in search.commits)
+    title = None if search.found is None else f"Fixes: {labels[search.found]}"
+    result = replace(search.result, answer=replace(search.result.answer, probability=search.probability))
+    git_log = builder.repository.bisect_log(search.steps)
+    return conclusion_of(result, labels, search.question, title, git_log), search.stage
+
+
+def _question(spec: Spec, span: Span, confidence: float) -> Question:
+    # The good end costs only its boots, unless the host has to be rebooted for them.
+    first = spec.good_end_first and not span.hosts
+    return Question(len(span.candidates), confidence, spec.min_rate, spec.max_boots, first)
 
 
 async def _configurations(
-    spec: Spec, source: GitSource, searcher: Searcher, cache: Path, environment: dict[str, str]
+    spec: Spec, source: GitSource, config_path: str, builder: Builder, searcher: Searcher
 ) -> Conclusion:
-    assert source.config_path is not None
-    repository = Repository(Path(source.repository))
-    builder = Builder(repository, source.build, source.artifact, cache, source.build_limit_s, environment, searcher.say)
     good, bad = read_configs(searcher.journal.path.parent)
-    commit = repository.commit(source.bad)
-    tree = ConfigTree(builder, commit, source.into, source.config_path, good, searcher.say)
+    commit = builder.repository.commit(source.bad)
+    tree = ConfigTree(builder, commit, source.into, config_path, good, searcher.say)
     found = config_differences(good, bad)
     searcher.say(f"symbols that differ: {len(found)}; building both configurations of {commit.label}")
     await asyncio.to_thread(tree.require_difference, found)
@@ -88,7 +161,7 @@ async def _smallest(
     question = Question(len(found), spec.confidence, spec.min_rate, spec.max_boots)
     minimum = await minimise(searcher, span_of, found, question, spec.known_ends(len(found)))
     if not minimum.needed:
-        return _conclusion(minimum.rounds[-1], minimum.labels, question, None, None)
+        return conclusion_of(minimum.rounds[-1], minimum.labels, question)
     names = tuple(one.label for one in minimum.needed)
     several = "these together make" if len(names) > 1 else "this alone makes"
     sentences: tuple[str, ...] = (f"of {len(found)} differences {several} the failure: {'; '.join(names)}",)
@@ -102,42 +175,3 @@ async def _smallest(
     return Conclusion(
         AnswerKind.FOUND, (*sentences, *rates_lines(decided[0].known, culprit)), chance, "; ".join(names), None
     )
-
-
-def _question(spec: Spec, span: Span, confidence: float | None = None) -> Question:
-    # The good end costs only its boots, unless the host has to be rebooted for them.
-    first = spec.good_end_first and not span.hosts
-    return Question(len(span.candidates), confidence or spec.confidence, spec.min_rate, spec.max_boots, first)
-
-
-async def _commits(
-    spec: Spec, source: GitSource, searcher: Searcher, cache: Path, environment: dict[str, str]
-) -> Conclusion:
-    repository = Repository(Path(source.repository))
-    builder = Builder(repository, source.build, source.artifact, cache, source.build_limit_s, environment, searcher.say)
-    search = await search_commits(
-        repository,
-        builder,
-        source.into,
-        (source.good, source.bad),
-        searcher,
-        spec.confidence,
-        partial(_question, spec),
-        spec.known_ends,
-    )
-    labels = tuple(commit.label for commit in search.commits)
-    title = None if search.found is None else f"Fixes: {labels[search.found]}"
-    result = replace(search.result, answer=replace(search.result.answer, probability=search.probability))
-    return _conclusion(result, labels, search.question, title, repository.bisect_log(search.steps))
-
-
-def _conclusion(
-    result: Result, labels: Sequence[str], question: Question, title: str | None, git_log: str | None
-) -> Conclusion:
-    answer = result.answer
-    sentences = [answer_sentence(answer, labels, result.known, question)]
-    if answer.group is not None:
-        sentences += rates_lines(result.known, answer.group.last)
-    if answer.kind is AnswerKind.FOUND and title is None and answer.group is not None:
-        title = labels[answer.group.first]
-    return Conclusion(answer.kind, tuple(sentences), answer.probability, title, git_log)

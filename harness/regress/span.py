@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.errors import InputError
@@ -13,6 +13,7 @@ from harness.regress.git_range import Commit
 from harness.regress.kernel_value import HOST_KEYS, host_of, split_kernel
 
 __all__ = [
+    "COMMITS",
     "CannotTest",
     "Difference",
     "Place",
@@ -46,8 +47,8 @@ COMMITS = "commits"
 class Span:
     """Be positions 0 (good end) to N (bad end); ``candidates[i]`` names what comes in at position ``i`` + 1.
 
-    ``prepare`` may take long (a build) and raises :class:`CannotTest`. ``hosts`` tells which kernel a position needs on
-    the host: between equal ones it need not be rebooted; empty: it never is.
+    ``prepare`` may take long where it ``builds``, and raises :class:`CannotTest`. ``hosts`` tells which kernel a
+    position needs on the host: between equal ones it need not be rebooted; empty: it never is.
     """
 
     what: str
@@ -55,6 +56,16 @@ class Span:
     candidates: tuple[str, ...]
     prepare: Callable[[int], Place]
     hosts: tuple[str, ...] = ()
+    builds: bool = False
+
+    def beside(self, values: Mapping[str, str]) -> Span:
+        """Return the same with further ``values`` at every position."""
+
+        def prepare(position: int) -> Place:
+            place = self.prepare(position)
+            return replace(place, values={**values, **place.values})
+
+        return replace(self, prepare=prepare)
 
 
 def list_span(variable: str, values: Sequence[str], *, here: bool = True) -> Span:
@@ -98,7 +109,7 @@ def tree_span(commits: Sequence[Commit], builder: Builder, variable: str) -> Spa
 
     labels = tuple(commit.label for commit in commits)
     hosts = tuple(commit.tree for commit in commits) if variable in HOST_KEYS else ()
-    return Span(COMMITS, labels, labels[1:], prepare, hosts)
+    return Span(COMMITS, labels, labels[1:], prepare, hosts, builds=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,19 +117,22 @@ class Difference:
     """Be one thing that differs between two settings: in ``key``, the words ``good`` become ``bad``.
 
     ``whole``: the values themselves differ. Else they are lists with commas, such as CPU flags, and ``good`` is taken
-    out of the good list or ``bad`` put into it (the other is empty).
+    out of the good list or ``bad`` put into it (the other is empty). ``names`` say of built files what they were built
+    of; None: the values speak for themselves.
     """
 
     key: str
     good: str
     bad: str
     whole: bool
+    names: tuple[str, str] | None = None
 
     @property
     def label(self) -> str:
         """Render for people."""
         if self.whole:
-            return f"{self.key}: {self.good} → {self.bad}"
+            good, bad = self.names or (self.good, self.bad)
+            return f"{self.key}: {good} → {bad}"
         return f"{self.key}: without {self.good}" if self.good else f"{self.key}: with {self.bad}"
 
 

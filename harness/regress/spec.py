@@ -57,8 +57,9 @@ class SettingSource:
 
 @dataclass(frozen=True, slots=True)
 class Spec:
-    """Fix a bisection before its first boot. Rates are fractions of 1; exactly one source is given.
+    """Fix a bisection before its first boot. Rates are fractions of 1; at least one source is given.
 
+    Several are components: which of them carries the failure is searched first, then where in it.
     ``host`` is where boots are made, as ``--host`` has it. ``recorded`` are boots of an end (each at most once) that
     need not be made.
     """
@@ -73,10 +74,15 @@ class Spec:
     max_boots: int | None
     good_end_first: bool
     git: GitSource | None = None
-    list: ListSource | None = None
+    lists: tuple[ListSource, ...] = ()
     setting: SettingSource | None = None
     host: str = "local"
     recorded: tuple[Recorded, ...] = ()
+
+    @property
+    def sources(self) -> tuple[GitSource | ListSource | SettingSource, ...]:
+        """Return all that is searched."""
+        return tuple(source for source in (self.git, *self.lists, self.setting) if source is not None)
 
     def known_ends(self, candidates: int) -> dict[int, Tally]:
         """Return the boots of both ends that earlier runs recorded, by position."""
@@ -86,7 +92,7 @@ class Spec:
     def switching(self) -> bool:
         """Tell whether positions differ in the kernel that the host runs."""
         keys = {self.git.into} if self.git is not None else set[str]()
-        keys |= {self.list.variable} if self.list is not None else set()
+        keys |= {one.variable for one in self.lists}
         keys |= {*self.setting.good, *self.setting.bad} if self.setting is not None else set()
         return not keys.isdisjoint(HOST_KEYS)
 
@@ -108,7 +114,10 @@ def read_spec(run: Run) -> Spec:
     if _KEY not in about:
         raise InputError(f"{run.folder} is no bisection; `svsm-harness bisect SCENARIO …` starts one")
     try:
-        return _spec_json.validate_json(json.dumps(about[_KEY]))
+        spec = _spec_json.validate_json(json.dumps(about[_KEY]))
     except ValidationError as error:
         what = error.errors()[0]["msg"]
         raise InputError(f"{Path(run.folder) / 'run.json'}: {what}; another version of the harness wrote it") from error
+    if not spec.sources:
+        raise InputError(f"{Path(run.folder) / 'run.json'}: nothing to search; another version of the harness wrote it")
+    return spec

@@ -31,13 +31,17 @@ _FAILURES_THAT_SHOW = 2
 class Minimum:
     """Be the differences that are needed, and the results of all rounds; ``whole`` False: a round found no answer.
 
-    ``labels`` are the positions of the last round.
+    ``labels`` are the positions of the last round. ``alone`` are the boots of what is needed and nothing else,
+    ``without`` those of it without the first, the second, and so on. ``stages`` of the journal are taken.
     """
 
     needed: tuple[Difference, ...]
     rounds: tuple[Result, ...]
     whole: bool
     labels: tuple[str, ...]
+    alone: Tally
+    without: tuple[Tally, ...]
+    stages: int
 
 
 async def minimise(
@@ -58,15 +62,16 @@ async def minimise(
     inherited = dict(ends)
     bad_end = Tally()
     labels: tuple[str, ...] = ()
-    turned = False
+    turned = checked = False
     while pool:
         stage, span = len(rounds), span_of(needed, pool)
         # The good end costs only its boots, unless the host has to be rebooted for them.
         first = not span.hosts
         asked = Question(len(pool), question.confidence, question.min_rate, question.max_boots, good_end_first=first)
         if needed and not await _can_be_tested(span):
-            return Minimum(tuple(needed), tuple(rounds), False, labels)
+            return _unfinished(needed, rounds, labels)
         if needed and await _suffices(searcher, stage, span, asked, inherited):
+            inherited, checked = {0: _alone(searcher, stage)}, True
             break
         result = await searcher.search(stage, span, asked, inherited)
         rounds.append(result)
@@ -78,19 +83,37 @@ async def minimise(
             continue
         turned = False
         if result.answer.kind is not AnswerKind.FOUND or result.answer.group is None:
-            return Minimum(tuple(needed), tuple(rounds), False, labels)
+            return _unfinished(needed, rounds, labels)
         culprit = result.answer.group.first
         needed.append(pool[culprit - 1])
         pool = pool[: culprit - 1]
         inherited = {len(pool): result.known.at(culprit)}
+    seen = {frozenset(needed): inherited.get(0, Tally()), frozenset[Difference](): rounds[0].known.at(0)}
     # A round can be wrong as often as the confidence allows: each is left out once, to see that it is needed.
-    for number, one in enumerate(list(needed) if len(needed) > 1 else [], start=len(rounds) + 1):
+    number = len(rounds)
+    for one in list(needed) if len(needed) > 1 else []:
+        number += 1
         rest = [other for other in needed if other is not one]
         asked = Question(1, question.confidence, question.min_rate)
         span = span_of(rest, [one])
-        if await _can_be_tested(span) and await _suffices(searcher, number, span, asked, {1: bad_end}):
+        if not await _can_be_tested(span):
+            continue
+        enough = await _suffices(searcher, number, span, asked, {1: bad_end})
+        seen[frozenset(rest)] = _alone(searcher, number)
+        if enough:
             needed = rest
-    return Minimum(tuple(needed), tuple(rounds), True, labels)
+    without = tuple(seen.get(frozenset(needed) - {one}, Tally()) for one in needed)
+    stages = number + 1 if checked or number > len(rounds) else number
+    return Minimum(tuple(needed), tuple(rounds), True, labels, seen[frozenset(needed)], without, stages)
+
+
+def _unfinished(needed: Sequence[Difference], rounds: Sequence[Result], labels: tuple[str, ...]) -> Minimum:
+    return Minimum(tuple(needed), tuple(rounds), False, labels, Tally(), (), len(rounds))
+
+
+def _alone(searcher: Searcher, stage: int) -> Tally:
+    # The boots of what is in place everywhere, in a check whether that is enough.
+    return known_of(list(searcher.journal.entries()), stage).at(0)
 
 
 def _turned(pool: Sequence[Difference], result: Result) -> tuple[Sequence[Difference], dict[int, Tally]]:

@@ -64,6 +64,31 @@ def test_commits_that_do_not_build_are_not_acquitted(bench: Bench) -> None:
         assert hashes[number][:12] in done.out.split("one of 4")[1]
 
 
+@pytest.mark.qemu
+@pytest.mark.slow
+def test_the_commit_is_found_inside_the_component_that_carries_the_failure(bench: Bench) -> None:
+    folder = bench.folder / "repository"
+    folder.mkdir()
+    bench.environment = {"XDG_CACHE_HOME": str(bench.folder / "cache")}
+    hashes = make_repository(folder, 6, 4, rate=0.5)
+    words = (
+        "--list",
+        "machine.memory=64M,96M,128M",
+        "--good-set",
+        "machine.cpu=max,-avx",
+        "--bad-set",
+        "machine.cpu=max",
+    )
+    done = bench.command(*_words(folder, hashes[0], hashes[-1]), *words, "--confidence", "99%", limit_s=300)
+    assert done.status == 0, done
+    assert f"of 3 components this alone carries the failure: IMAGE: {hashes[0][:12]}" in done.out
+    assert f'Fixes: {hashes[4][:12]} ("vmpl_model: change number 4")' in done.out
+    replayed = bench.command("bisect", "--replay", "latest")
+    assert replayed.status == 0, replayed
+    assert f"begins with {hashes[4][:12]}" in replayed.out
+    git(folder, "bisect", "replay", str(bench.run / "git-bisect.log"))
+
+
 @pytest.mark.parametrize("case", ["swapped", "empty", "dirty", "asks"])
 def test_bad_input_ends_with_a_clear_sentence(bench: Bench, case: str) -> None:
     repository, hashes = _repository(bench, 2, 1)
@@ -92,7 +117,8 @@ def test_bad_input_ends_with_a_clear_sentence(bench: Bench, case: str) -> None:
     ("words", "said"),
     [
         (("bisect",), "name a scenario"),
-        (("bisect", SCENARIO), "search one thing"),
+        (("bisect", SCENARIO), "name what to search: --git, --list, or"),
+        (("bisect", SCENARIO, "--list", "IMAGE=a,b", "--list", "IMAGE=c,d"), "IMAGE is searched twice"),
         (("bisect", SCENARIO, "--list", "IMAGE=one"), "at least two values"),
         (("bisect", SCENARIO, "--good-set", "a=1", "--bad-set", "b=1"), "one side only"),
         (("bisect", SCENARIO, "--list", "IMAGE=a,b", "--confidence", "100%"), "below 100%"),

@@ -79,7 +79,7 @@ def test_configurations_that_the_build_makes_the_same_are_refused(bench: Bench) 
         (("--good", "HEAD~1"), BAD, "name it with --at REV"),
         (("--config-path", "/etc/config"), BAD, "write a path in the worktree"),
         (("--at", "nowhere"), BAD, "nowhere"),
-        (("--list", "k=a,b"), BAD, "search one thing"),
+        (("--list", "k=a,b"), BAD, "kernel configurations are searched by themselves"),
     ],
 )
 def test_what_is_wrong_is_said_before_anything_is_built(

@@ -97,7 +97,7 @@ def test_an_image_that_was_built_anew_since_is_another_one(bench: Bench) -> None
 def test_a_host_whose_kernel_is_searched_need_not_run_yet_and_its_cpu_is_compared_once_it_does() -> None:
     recorded = Recorded("good", ("r",), Tally(good=9), Platform.KVM, {"CPU": "EPYC 7713"})
     kernels = ListSource("host.kernel", ("a", "b"))
-    spec = Spec("s.yaml", {}, (), None, (), 0.95, 0.01, None, True, list=kernels, recorded=(recorded,))
+    spec = Spec("s.yaml", {}, (), None, (), 0.95, 0.01, None, True, lists=(kernels,), recorded=(recorded,))
 
     def no_host() -> Site:
         raise HostError("host virtual runs no kernel now")

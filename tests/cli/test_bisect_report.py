@@ -10,8 +10,8 @@ from harness.cli.bisect import parse_rate_option
 from harness.cli.bisect_report import mail_lines, print_replay, write_files
 from harness.cli.exit_status import ExitStatus
 from harness.errors import InputError
+from harness.regress.conclusion import Conclusion
 from harness.regress.journal import Booted, Checked, Ended, HostOpened, Journal, Stage, Switched
-from harness.regress.session import Conclusion
 from harness.results.store import Run, create_run
 from harness.stats.bisect import AnswerKind, Question
 from harness.stats.bisect_posterior import Tally

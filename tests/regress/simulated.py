@@ -22,4 +22,4 @@ def searcher(folder: Path, rate: Callable[[Mapping[str, str]], float], parallel:
         failed = draws.random() < wanted
         return ("bad", "hang", f"boots/{number:04d}", 2.0) if failed else ("good", None, None, 1.0)
 
-    return Searcher(Journal(folder / "journal.jsonl"), boot, parallel, 0.0, False, lambda _: None, lambda _: None)
+    return Searcher(Journal(folder / "journal.jsonl"), boot, parallel, 0.0, lambda _: None, lambda _: None)

@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from harness.regress.commit_search import boots_of_both_sides
+from harness.regress.conclusion import Conclusion
 from harness.regress.journal import Booted, Ended, Stage
 from harness.regress.search import Searcher
-from harness.regress.session import Conclusion, conclude
+from harness.regress.session import conclude
 from harness.regress.spec import GitSource, Spec
 from harness.stats.bisect import AnswerKind, Known
 from harness.stats.bisect_posterior import Tally

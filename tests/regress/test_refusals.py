@@ -36,11 +36,11 @@ def test_what_is_sound_passes(spec: Spec, tmp_path: Path) -> None:
     kernel = f"{tmp_path}/k"
     for sound in (
         replace(spec, git=GIT),
-        replace(spec, list=ListSource("image", ("a", "b"))),
-        replace(spec, list=ListSource("machine.qemu", ("/only/there", "/and/there")), host="lab"),
-        replace(spec, list=ListSource("host.kernel", ("6.1.0-a", "6.1.0-b")), host="lab"),
-        replace(spec, list=ListSource("host.kernel", (kernel, "/not/built", kernel)), host="virtual"),
-        replace(spec, list=ListSource("host.kernel", ("linux-image-a", f"{kernel}:{tmp_path}")), host="virtual"),
+        replace(spec, lists=(ListSource("image", ("a", "b")),)),
+        replace(spec, lists=(ListSource("machine.qemu", ("/only/there", "/and/there")),), host="lab"),
+        replace(spec, lists=(ListSource("host.kernel", ("6.1.0-a", "6.1.0-b")),), host="lab"),
+        replace(spec, lists=(ListSource("host.kernel", (kernel, "/not/built", kernel)),), host="virtual"),
+        replace(spec, lists=(ListSource("host.kernel", ("linux-image-a", f"{kernel}:{tmp_path}")),), host="virtual"),
         replace(spec, setting=SettingSource({"machine.cpu": "a"}, {"machine.cpu": "b"})),
     ):
         check(sound, tmp_path)
@@ -55,11 +55,13 @@ def test_what_is_sound_passes(spec: Spec, tmp_path: Path) -> None:
         ({"git": replace(GIT, into="imago")}, "imago"),
         ({"git": replace(GIT, into="host.kernel")}, "this machine cannot reboot"),
         ({"git": replace(GIT, into="machine.qemu"), "host": "lab"}, "a QEMU that is built here boots here only"),
-        ({"list": ListSource("image", ("/none", "a"))}, "--list: there is no /none"),
-        ({"list": ListSource("image", ("a", "/none"))}, "--list: there is no /none"),
-        ({"list": ListSource("host.kernel", ("a", "/none:/a")), "host": "lab"}, "--list: there is no /none"),
-        ({"list": ListSource("host.kernel", ("6.1.0", "6.2.0")), "host": "virtual"}, "6.1.0 is a release"),
+        ({"lists": (ListSource("image", ("/none", "a")),)}, "--list: there is no /none"),
+        ({"lists": (ListSource("image", ("a", "/none")),)}, "--list: there is no /none"),
+        ({"lists": (ListSource("host.kernel", ("a", "/none:/a")),), "host": "lab"}, "--list: there is no /none"),
+        ({"lists": (ListSource("host.kernel", ("6.1.0", "6.2.0")),), "host": "virtual"}, "6.1.0 is a release"),
         ({"setting": SettingSource({"machine.cpu": "a"}, {"machine.cpu": "a"})}, "do not differ"),
+        ({"git": GIT, "lists": (ListSource("image", ("a", "b")),)}, "image is searched twice"),
+        ({"lists": (ListSource("image", ("a", "b")), ListSource("machine.qemu", ("/none", "q")))}, "there is no /none"),
         ({"setting": SettingSource({"host.kernel": "/a"}, {"host.kernel": "/b"}), "host": "lab"}, "there is no /a"),
     ],
 )
@@ -69,7 +71,7 @@ def test_what_is_not_is_refused(spec: Spec, tmp_path: Path, change: dict[str, ob
 
 
 def test_an_end_has_one_variant(spec: Spec) -> None:
-    listed = replace(spec, list=ListSource("image", ("a", "b", "c")))
+    listed = replace(spec, lists=(ListSource("image", ("a", "b", "c")),))
     assert ends(listed) == {"good": {"image": "a"}, "bad": {"image": "c"}}
     assert [variant.full_id for variant in one_variant(listed, ends(listed)["good"], {})] == ["a[vcpus=1]"]
     settings = replace(spec, setting=SettingSource({"machine.cpu": "a"}, {"machine.cpu": "b"}))

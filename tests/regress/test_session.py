@@ -21,7 +21,7 @@ SPEC = Spec("s.yaml", {}, (), None, (), 0.95, 0.02, None, True)
 
 
 def test_a_list_ends_in_a_sentence_with_rates(tmp_path: Path) -> None:
-    spec = replace(SPEC, list=ListSource("k", tuple("abcdef")))
+    spec = replace(SPEC, lists=(ListSource("k", tuple("abcdef")),))
     found = asyncio.run(conclude(spec, searcher(tmp_path, lambda v: 0.5 if v["k"] >= "d" else 0.0), tmp_path, {}))
     assert found.kind is AnswerKind.FOUND
     assert found.title == "d"
