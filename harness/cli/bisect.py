@@ -102,7 +102,8 @@ def bisect(
         list[str] | None,
         typer.Option(
             metavar="KEY=VALUE",
-            help="The same with it: which differences matter? Lists such as CPU flags are taken apart.",
+            help="The same with it: which differences matter? CPU flags, machine.options=[-d, int], machine.devices "
+            "and the words of guest.append are taken apart.",
             show_default=False,
         ),
     ] = None,

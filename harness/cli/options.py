@@ -36,7 +36,8 @@ SetValues = Annotated[
     typer.Option(
         "--set",
         metavar="KEY=VALUE",
-        help="Give a variable, pin an axis of the matrix, or replace a key: --set vcpus=2 --set machine.cpu=max",
+        help="Give a variable, pin an axis of the matrix, or replace a key: --set vcpus=2 --set machine.cpu=max "
+        "--set 'machine.options=[-d, int]'",
         show_default=False,
     ),
 ]

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from functools import partial
 
 from harness.regress.conclusion import Conclusion, conclusion_of
+from harness.regress.difference import Difference, apply_differences
 from harness.regress.proof import rates_lines
 from harness.regress.search import Searcher
-from harness.regress.span import Difference, apply_differences, setting_span
+from harness.regress.span import setting_span
 from harness.regress.subset import minimise
 from harness.stats.bisect import AnswerKind, Question
 from harness.stats.bisect_posterior import Tally

@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 
 from harness.errors import InputError
 from harness.regress.build import Builder, BuildFailed, Built, Config
+from harness.regress.difference import Difference, apply_differences
 from harness.regress.git_range import Commit
 from harness.regress.kconfig import ABSENT, changed_back, config_identity, render_config
 from harness.regress.kernel_value import HOST_KEYS
-from harness.regress.span import CannotTest, Difference, Place, Span, apply_differences
+from harness.regress.span import CannotTest, Place, Span
 
 __all__ = ["ConfigTree", "config_differences"]
 

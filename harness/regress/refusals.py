@@ -9,9 +9,9 @@ from harness.catalogue import load_files, select_variants
 from harness.errors import InputError
 from harness.host.protocol import HostKind
 from harness.regress.bisect_host import require_host_known
+from harness.regress.difference import differences
 from harness.regress.journal import End
 from harness.regress.kernel_value import require_bootable, require_kernel_files
-from harness.regress.span import differences
 from harness.regress.spec import Spec
 from harness.scenario.setting import Variant
 

@@ -16,11 +16,12 @@ from harness.regress.components import Component, Inside, Within, search_compone
 from harness.regress.conclusion import Conclusion, conclusion_of
 from harness.regress.config_files import read_configs
 from harness.regress.config_span import ConfigTree, config_differences
+from harness.regress.difference import Difference, differences
 from harness.regress.git_range import Repository
 from harness.regress.journal import Recorded
 from harness.regress.proof import rates_lines
 from harness.regress.search import Searcher
-from harness.regress.span import Difference, Span, differences, list_span, setting_span
+from harness.regress.span import Span, list_span, setting_span
 from harness.regress.spec import GitSource, ListSource, SettingSource, Spec
 from harness.regress.subset import SpanOf, minimise
 from harness.stats.bisect import AnswerKind, Question

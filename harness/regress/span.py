@@ -9,17 +9,15 @@ from pathlib import Path
 
 from harness.errors import InputError
 from harness.regress.build import Builder, BuildFailed
+from harness.regress.difference import Difference, apply_differences
 from harness.regress.git_range import Commit
 from harness.regress.kernel_value import HOST_KEYS, host_of, split_kernel
 
 __all__ = [
     "COMMITS",
     "CannotTest",
-    "Difference",
     "Place",
     "Span",
-    "apply_differences",
-    "differences",
     "list_span",
     "setting_span",
     "tree_span",
@@ -110,65 +108,6 @@ def tree_span(commits: Sequence[Commit], builder: Builder, variable: str) -> Spa
     labels = tuple(commit.label for commit in commits)
     hosts = tuple(commit.tree for commit in commits) if variable in HOST_KEYS else ()
     return Span(COMMITS, labels, labels[1:], prepare, hosts, builds=True)
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """Be one thing that differs between two settings: in ``key``, the words ``good`` become ``bad``.
-
-    ``whole``: the values themselves differ. Else they are lists with commas, such as CPU flags, and ``good`` is taken
-    out of the good list or ``bad`` put into it (the other is empty). ``names`` say of built files what they were built
-    of; None: the values speak for themselves.
-    """
-
-    key: str
-    good: str
-    bad: str
-    whole: bool
-    names: tuple[str, str] | None = None
-
-    @property
-    def label(self) -> str:
-        """Render for people."""
-        if self.whole:
-            good, bad = self.names or (self.good, self.bad)
-            return f"{self.key}: {good} → {bad}"
-        return f"{self.key}: without {self.good}" if self.good else f"{self.key}: with {self.bad}"
-
-
-def differences(good: Mapping[str, str], bad: Mapping[str, str]) -> tuple[Difference, ...]:
-    """Return what differs; lists with commas that begin alike are taken apart, such as ``max,-cx16`` and ``max``.
-
-    :raise InputError: if one side names a key that the other does not, or nothing differs.
-    """
-    lonely = sorted(good.keys() ^ bad.keys())
-    if lonely:
-        raise InputError(f"{lonely[0]} is given for one side only; give it with --good-set and with --bad-set")
-    found: list[Difference] = []
-    for key in good:
-        ours, theirs = good[key].split(","), bad[key].split(",")
-        if ours[0] == theirs[0] and (len(ours) > 1 or len(theirs) > 1):
-            found += [Difference(key, word, "", False) for word in ours if word not in theirs]
-            found += [Difference(key, "", word, False) for word in theirs if word not in ours]
-        elif ours != theirs:
-            found.append(Difference(key, good[key], bad[key], True))
-    if not found:
-        raise InputError(
-            "the two settings do not differ; give what is good with --good-set, what is bad with --bad-set"
-        )
-    return tuple(found)
-
-
-def apply_differences(good: Mapping[str, str], applied: Sequence[Difference]) -> dict[str, str]:
-    """Return the good setting with ``applied`` made bad."""
-    values = dict(good)
-    for difference in applied:
-        if difference.whole:
-            values[difference.key] = difference.bad
-            continue
-        words = [word for word in values[difference.key].split(",") if word != difference.good]
-        values[difference.key] = ",".join([*words, *([difference.bad] if difference.bad else [])])
-    return values
 
 
 def setting_span(good: Mapping[str, str], needed: Sequence[Difference], pool: Sequence[Difference]) -> Span:

@@ -12,9 +12,10 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from harness.regress.difference import Difference
 from harness.regress.journal import Checked, known_of
 from harness.regress.search import Result, Searcher
-from harness.regress.span import CannotTest, Difference, Span
+from harness.regress.span import CannotTest, Span
 from harness.stats.bisect import AnswerKind, Question
 from harness.stats.bisect_posterior import Tally
 

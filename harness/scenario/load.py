@@ -17,7 +17,7 @@ from harness.scenario.demand import HostDemand
 from harness.scenario.expectation import Expectation
 from harness.scenario.merge import merge, put
 from harness.scenario.model import Guest, Machine, Payload, Platform, Stability
-from harness.scenario.nodes import MappingNode, Mark, Node, ScalarNode, describe, locate
+from harness.scenario.nodes import MappingNode, Mark, Node, ScalarNode, at_mark, describe, locate
 from harness.scenario.perturb import Perturb
 from harness.scenario.resolve import absent, resolve
 from harness.scenario.scalars import guess
@@ -189,21 +189,31 @@ class _Loading:
         return defaults
 
     # Keys that --set gives in every variant and on every platform.
-    def _overrides(self, axes: tuple[Axis, ...]) -> list[tuple[str, tuple[str, ...], ScalarNode]]:
-        overrides = []
+    def _overrides(self, axes: tuple[Axis, ...]) -> list[tuple[str, tuple[str, ...], Node]]:
+        overrides: list[tuple[str, tuple[str, ...], Node]] = []
         for name, text in self._variables.given.items():
             path = key_path(name)
             if any(axis.goes_by(name) for axis in axes) or name in self._variables.defaults:
                 continue
             mark = Mark(f"--set {name}={text}", None, None)
             if path is not None:
-                value = guess(text)
-                node = ScalarNode(value, text, mark, unquoted=False, retyped=not isinstance(value, str))
-                overrides.append((name, path, node))
+                node = self._given(text, mark)
+                overrides += [] if node is None else [(name, path, node)]
             elif "." in name:
                 near = did_you_mean(name.partition(".")[0], SECTIONS)
                 self._say(mark, f"{name!r} leads nowhere{near}; a dotted name begins with {listed(SECTIONS)}")
         return overrides
+
+    # What --set gives: [a, b] is a list, as it is in a file, and everything else one value. None: it cannot be read.
+    def _given(self, text: str, mark: Mark) -> Node | None:
+        if not (text.startswith("[") and text.endswith("]")):
+            value = guess(text)
+            return ScalarNode(value, text, mark, unquoted=False, retyped=not isinstance(value, str))
+        found: list[Problem] = []
+        node = read_source(text, mark.file, found)
+        for problem in found:
+            self._say(mark, problem.what)
+        return None if node is None else at_mark(node, mark)
 
     def _platforms(self) -> dict[Platform, tuple[Mark, MappingNode]] | None:
         if "platforms" not in (key.text for key, _ in self._tree.items):
@@ -233,7 +243,7 @@ class _Loading:
         self,
         base: MappingNode,
         point: Point,
-        overrides: list[tuple[str, tuple[str, ...], ScalarNode]],
+        overrides: list[tuple[str, tuple[str, ...], Node]],
         platforms: dict[Platform, tuple[Mark, MappingNode]] | None,
     ) -> tuple[tuple[Platform, Setting], ...]:
         variables = replace(self._variables, axes=point.variables())
@@ -245,9 +255,9 @@ class _Loading:
             tree = merge(base, over)
             for axis, value in point.items():
                 tree = put(tree, axis.path, value) if axis.path is not None else tree
-            for name, path, value in overrides:
+            for name, path, given in overrides:
                 if _has_section(tree, path):
-                    tree = put(tree, path, value)
+                    tree = put(tree, path, given)
                     variables.used.add(name)
             tree = _sections_for(tree, platform)
             unknown: list[Problem] = []

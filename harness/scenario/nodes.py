@@ -7,11 +7,23 @@ that supplied it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from harness.errors import Problem
 
-__all__ = ["ListNode", "MappingNode", "Mark", "Node", "Plain", "Scalar", "ScalarNode", "describe", "locate", "plain"]
+__all__ = [
+    "ListNode",
+    "MappingNode",
+    "Mark",
+    "Node",
+    "Plain",
+    "Scalar",
+    "ScalarNode",
+    "at_mark",
+    "describe",
+    "locate",
+    "plain",
+]
 
 #: A value that a scalar of the file can have.
 Scalar = str | int | float | bool | None
@@ -86,6 +98,15 @@ def plain(node: Node) -> Plain:
     if isinstance(node, ListNode):
         return [plain(item) for item in node.items]
     return {key.text: plain(value) for key, value in node.items}
+
+
+def at_mark(node: Node, mark: Mark) -> Node:
+    """Return the same value as if all of it stood at ``mark``: what a command-line option gives has no lines."""
+    if isinstance(node, ListNode):
+        return ListNode(tuple(at_mark(item, mark) for item in node.items), mark)
+    if isinstance(node, MappingNode):
+        return MappingNode(tuple((replace(key, mark=mark), at_mark(value, mark)) for key, value in node.items), mark)
+    return replace(node, mark=mark)
 
 
 def describe(node: Node) -> str:

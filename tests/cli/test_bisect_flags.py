@@ -61,6 +61,19 @@ def test_the_flags_that_a_payload_needs_are_named_among_many(bench: Bench, kind:
     _check_against_journal(bench, done)
 
 
+def test_the_option_of_qemu_that_a_payload_does_not_bear_is_named_with_its_argument(bench: Bench) -> None:
+    image = flags_image(bench.folder, "ONE")
+    bad = "machine.options=[-overcommit, cpu-pm=off, -cpu, 'max,-rdrand', -no-user-config]"
+    done = bench.command(
+        "bisect", FOLDER / "flags_payload.yaml", "--set", f"IMAGE={image}", "--good-set", "machine.options=[]",
+        "--bad-set", bad, "--signature", "check: console", "--min-rate", "20%", "-n", "2", "--format", "json",
+    )  # fmt: skip
+    assert done.status == 0, done
+    assert done.json["title"] == "machine.options: with -cpu max,-rdrand"
+    assert done.json["sentences"][0].startswith("of 3 differences this alone")
+    _check_against_journal(bench, done)
+
+
 @pytest.mark.slow
 def test_the_cpu_flag_that_this_qemu_emulates_wrongly_is_found_or_there_is_none(bench: Bench) -> None:
     """Nobody tells it that QEMU before 10.0 breaks cmpxchg16b on some machines, in up to 30% of the boots."""

@@ -12,9 +12,10 @@ import pytest
 from harness.errors import InputError
 from harness.regress.build import Builder
 from harness.regress.config_span import ConfigTree, config_differences
+from harness.regress.difference import Difference, apply_differences
 from harness.regress.git_range import Repository
 from harness.regress.kconfig import parse_config, render_config
-from harness.regress.span import CannotTest, Difference, apply_differences
+from harness.regress.span import CannotTest
 from harness.regress.subset import minimise
 from harness.stats.bisect import Question
 

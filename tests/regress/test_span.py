@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from harness.errors import InputError
-from harness.regress.span import CannotTest, apply_differences, differences, list_span, setting_span
+from harness.regress.difference import differences
+from harness.regress.span import CannotTest, list_span, setting_span
 
 
 def test_a_list_of_files_is_told_apart_by_content(tmp_path: Path) -> None:
@@ -21,29 +22,6 @@ def test_a_list_of_files_is_told_apart_by_content(tmp_path: Path) -> None:
     assert there.prepare(1).digest is None
     with pytest.raises(InputError, match="at least two"):
         list_span("x", ["a"])
-
-
-def test_lists_of_flags_are_taken_apart_and_others_are_not() -> None:
-    good = {"machine.cpu": "max,-cx16,-avx", "machine.type": "q35", "machine.memory": "512M"}
-    bad = {"machine.cpu": "max,+foo", "machine.type": "pc", "machine.memory": "512M"}
-    found = differences(good, bad)
-    assert [one.label for one in found] == [
-        "machine.cpu: without -cx16",
-        "machine.cpu: without -avx",
-        "machine.cpu: with +foo",
-        "machine.type: q35 → pc",
-    ]
-    assert apply_differences(good, found) == bad
-    assert apply_differences(good, ()) == good
-    assert apply_differences(good, found[1:3])["machine.cpu"] == "max,-cx16,+foo"
-
-
-@pytest.mark.parametrize(
-    ("good", "bad", "said"), [({"a": "1"}, {}, "one side only"), ({"a": "1"}, {"a": "1"}, "do not differ")]
-)
-def test_settings_that_cannot_be_compared(good: dict[str, str], bad: dict[str, str], said: str) -> None:
-    with pytest.raises(InputError, match=said):
-        differences(good, bad)
 
 
 def test_a_position_has_what_is_needed_and_the_first_of_the_rest() -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.regress.span import CannotTest, Difference, Place, Span, differences, setting_span
+from harness.regress.difference import Difference, differences
+from harness.regress.span import CannotTest, Place, Span, setting_span
 from harness.regress.subset import boots_to_check, minimise
 from harness.stats.bisect import AnswerKind, Question
 from harness.stats.bisect_posterior import Tally

@@ -120,6 +120,12 @@ def test_what_is_wrong(text: str, expected: list[str]) -> None:
          "--set machine.vcpus=many: machine.vcpus must be a whole number, not the text 'many'"),
         ("machine.cpus", "1",
          "--set machine.cpus=1: unknown key 'cpus' in machine (did you mean 'vcpus'?); allowed: type, vcpus, memory, accel, cpu, irqchip, firmware, pflash, devices, options, network, features, qemu, rng, min_qemu"),
+        ("machine.options", "[-d, {a: b}]",
+         "--set machine.options=[-d, {a: b}]: machine.options[2] must be text, not a mapping"),
+        ("machine.options", "[a, b: c: d]",
+         "--set machine.options=[a, b: c: d]: this is no YAML: did not find expected ',' or ']'; a bracket is not closed, or a text in brackets needs quotes"),
+        ("machine.cpu", "[max]",
+         "--set machine.cpu=[max]: machine.cpu must be text, not a list"),
         ("machin.cpu", "1", "--set machin.cpu=1: 'machin.cpu' leads nowhere (did you mean 'machine'?); a dotted name begins with machine, guest, payload, snp, svsm, trace, host, perturb, stability"),
     ],
 )  # fmt: skip

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.scenario.nodes import describe, locate
+from harness.scenario.nodes import Mark, at_mark, describe, locate, plain
 
 from .sample import tree
 
@@ -33,3 +33,11 @@ def test_describe() -> None:
     assert [describe(value) for value in values] == [
         "the text 'x'", "0x10", "nothing", "a list", "a mapping", "true", f"the text '{'y' * 57}...'",
     ]  # fmt: skip
+
+
+def test_what_an_option_gives_stands_at_the_option() -> None:
+    given = at_mark(tree(TEXT), Mark("--set x", None, None))
+    assert plain(given) == {"a": [{"b": 1}, "c"]}
+    for path in (("a",), ("a", 0, "b"), ("a", 1)):
+        for key in (False, True):
+            assert str(locate(given, path, key=key)[0].problem("wrong")) == "--set x: wrong"
