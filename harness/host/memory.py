@@ -6,7 +6,6 @@ before QEMU starts until it has gone; the kernel frees the locks of a process th
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
@@ -15,6 +14,7 @@ from pathlib import Path
 
 from harness.clock import Deadline, poll
 from harness.errors import Unsupported
+from harness.host.file_lock import try_lock
 from harness.units import format_bytes
 
 __all__ = ["MemoryBudget"]
@@ -76,19 +76,9 @@ class MemoryBudget:
         left = list(names)
         async for _ in poll(Deadline.after(_FOREVER_S), _LOOK_EVERY_S):
             for name in tuple(left):
-                if wanted and _lock(self.folder / name, stack):
+                if wanted and (descriptor := try_lock(self.folder / name)) is not None:
+                    stack.callback(os.close, descriptor)
                     left.remove(name)
                     wanted -= 1
             if not wanted:
                 return
-
-
-def _lock(path: Path, stack: ExitStack) -> bool:
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        return False
-    stack.callback(os.close, descriptor)
-    return True

@@ -23,6 +23,7 @@ from threading import Event
 
 from harness.clock import utc_now
 from harness.errors import HostError
+from harness.host.file_lock import try_lock
 from harness.results.files import write_whole
 
 __all__ = ["Blocked", "HostState", "Lease", "Leases", "Who"]
@@ -149,7 +150,7 @@ class Leases:
             self._write(host, {**about, "tickets": number})
             # Sorts as they are served: priority is turned round, and no file name is negative.
             path = self._at(host) / f"ticket-{10**6 - priority:07d}-{number:012d}"
-            descriptor = _lock(path)
+            descriptor = try_lock(path)
         assert descriptor is not None  # the number is new
         try:
             yield path
@@ -178,7 +179,7 @@ class Leases:
             names |= {path.name for path in self._at(host).glob("slot-*")} if exclusive else set()
             for name in sorted(names):
                 path = self._at(host) / name
-                descriptor = _lock(path)
+                descriptor = try_lock(path)
                 if descriptor is not None:
                     taken.callback(os.close, descriptor)
                     held.append((path, descriptor))
@@ -211,17 +212,6 @@ def _number(value: object) -> int:
 
 def _fence(about: dict[str, object]) -> int:
     return _number(about.get("fence"))
-
-
-def _lock(path: Path) -> int | None:
-    # The descriptor of the locked file; None: another has it. Inheritable only where the caller says so.
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(descriptor)
-        return None
-    return descriptor
 
 
 def _is_free(path: Path) -> bool:
