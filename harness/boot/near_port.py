@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager, suppress
 
 from harness.clock import Deadline
 from harness.host.protocol import Dialled, HostKind, HostLost, QemuHost
+from harness.host.socket_pieces import read_pieces
 
 __all__ = ["near_port"]
 
@@ -57,10 +58,9 @@ async def _carry(way: Dialled, reader: asyncio.StreamReader, writer: asyncio.Str
         with far:
             up = asyncio.create_task(_up(loop, reader, far))
             try:
-                while piece := await loop.sock_recv(far, _PIECE_BYTES):
+                async for piece in read_pieces(far, _PIECE_BYTES):
                     writer.write(piece)
                     await writer.drain()
-                    await asyncio.sleep(0)  # as in harness.qemu.console: neither of the two needs to wait
             finally:
                 up.cancel()
                 await asyncio.gather(up, return_exceptions=True)

@@ -16,6 +16,7 @@ from io import RawIOBase
 
 from harness.clock import Deadline
 from harness.evidence.records import Chunk
+from harness.host.socket_pieces import read_pieces
 
 __all__ = ["Console"]
 
@@ -49,16 +50,12 @@ class Console:
 
     async def follow(self, saw: Callable[[bytes], None] | None = None) -> None:
         """Read until QEMU closes the device; ``saw`` gets each piece as it arrives. Run as a task."""
-        loop = asyncio.get_running_loop()
         try:
-            while piece := await loop.sock_recv(self._channel, _READ_BYTES):
+            async for piece in read_pieces(self._channel, _READ_BYTES):
                 self._write(piece)
                 await self._take(piece)
                 if saw is not None:
                     saw(piece)
-                # sock_recv returns at once while there is more, and never gives the loop a turn: behind a guest that
-                # floods, nobody would hear QEMU's answers, or that the time is up.
-                await asyncio.sleep(0)
         except ConnectionError:
             pass  # QEMU was killed: the same end as an orderly one
         finally:

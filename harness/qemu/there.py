@@ -19,6 +19,7 @@ from pathlib import Path
 from harness.clock import Deadline
 from harness.errors import HostError
 from harness.host.protocol import Host, HostLost, HostProcess
+from harness.host.socket_pieces import read_pieces
 from harness.qemu.command import Stream, Wiring
 
 __all__ = ["RemoteQemu", "start_process_there", "wiring_there"]
@@ -257,9 +258,8 @@ async def _keep(process: HostProcess, file: RawIOBase, head: bytes) -> None:
 
 
 async def _feed(end: socket.socket, process: HostProcess) -> None:
-    loop = asyncio.get_running_loop()
     with suppress(HostLost, OSError):
-        while piece := await loop.sock_recv(end, _PIECE_BYTES):
+        async for piece in read_pieces(end, _PIECE_BYTES):
             await process.send(piece)
 
 
