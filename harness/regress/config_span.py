@@ -119,7 +119,7 @@ def config_differences(good: Mapping[str, str], bad: Mapping[str, str]) -> tuple
     """
     symbols = [*bad, *(symbol for symbol in good if symbol not in bad)]
     pairs = [(symbol, good.get(symbol, ABSENT), bad.get(symbol, ABSENT)) for symbol in symbols]
-    found = tuple(Difference(symbol, before, after, True) for symbol, before, after in pairs if before != after)
+    found = tuple(Difference(symbol, before, after) for symbol, before, after in pairs if before != after)
     if not found:
         raise InputError(
             "the two configurations do not differ; give what is good with --good-config, what is bad with --bad-config"

@@ -69,7 +69,7 @@ async def _components(spec: Spec, searcher: Searcher, builder: Builder | None) -
             continue
         within: Within
         if isinstance(source, ListSource):
-            one = Difference(source.variable, source.values[0], source.values[-1], whole=True)
+            one = Difference(source.variable, source.values[0], source.values[-1])
             within = partial(_within_list, spec, searcher, source)
             between = len(source.values) > 2
         else:
@@ -93,7 +93,7 @@ def _built_ends(source: GitSource, builder: Builder, say: Callable[[str], None])
         except BuildFailed as error:
             raise InputError(f"the {end} end, {commit.label}, cannot be tested: {error}") from error
         labels.append(commit.label)
-    return Difference(source.into, paths[0], paths[1], True, (labels[0], labels[1]))
+    return Difference(source.into, paths[0], paths[1], None, (labels[0], labels[1]))
 
 
 async def _within_list(
