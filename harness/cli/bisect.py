@@ -17,7 +17,7 @@ from harness.catalogue import parse_set
 from harness.cli.bisect_config import At, BadConfig, ConfigPath, GoodConfig, config_source, require_configs
 from harness.cli.bisect_live import Board, watch_search
 from harness.cli.bisect_recorded import BadRuns, GoodRuns, require_same_cpu, require_same_parts, with_recorded
-from harness.cli.bisect_report import print_conclusion, print_replay, write_files
+from harness.cli.bisect_report import print_conclusion, print_replay, stopped_at_limit, write_files
 from harness.cli.bisect_simulate import (
     BootTime,
     BuildTime,
@@ -129,7 +129,7 @@ def bisect(
             "--boots",
             min=1,
             metavar="N",
-            help="Stop each search undecided after so many; with --resume, N in all.",
+            help="Stop each search undecided after so many of its own; with --resume, N in all.",
             show_default=False,
         ),
     ] = None,
@@ -175,6 +175,8 @@ def bisect(
     """
     times = (boot_time, switch_time, build_time)
     if simulate:
+        if scenario is not None or git is not None or values or bad_set or boots is not None:
+            raise InputError("--simulate boots nothing: leave out the scenario, what to search, and --boots")
         scenes = simulated_scenes(rates, flake, candidates, times, parallel)
         sure, least = parse_rate_option("--confidence", confidence), parse_rate_option("--min-rate", min_rate)
         for line in simulation_table(runs, sure, least, scenes):
@@ -198,6 +200,8 @@ def bisect(
         configs = require_configs(good_config, bad_config, git, (good, bad))
         if not (git or values or bad_set):
             raise InputError("name what to search: --git, --list, or --good-set with --bad-set")
+        if good_set and not bad_set:
+            raise InputError("--good-set needs --bad-set: the same keys with the failure")
         if configs is not None and (values or bad_set):
             raise InputError("kernel configurations are searched by themselves; leave --list and --bad-set out")
         source = None
@@ -237,7 +241,7 @@ def bisect(
         raise
     write_files(run, conclusion, plot)
     print_conclusion(run, conclusion, output)
-    if conclusion.kind is AnswerKind.UNDECIDED and spec.max_boots is not None and output == "text":
+    if spec.max_boots is not None and output == "text" and stopped_at_limit(run):
         print(f"to go on: svsm-harness bisect --resume {run.folder} --boots {2 * spec.max_boots}")
     raise typer.Exit(_STATUS[conclusion.kind])
 

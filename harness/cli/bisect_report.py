@@ -3,28 +3,39 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from harness.cli.exit_status import ExitStatus
 from harness.errors import InputError
 from harness.host.protocol import HostKind
 from harness.regress.conclusion import Conclusion
-from harness.regress.journal import Checked, Entry, HostOpened, Journal, Stage, Switched, ended_of, known_of
-from harness.regress.plot import draw_file, terminal_plot
+from harness.regress.journal import (
+    Checked,
+    Concluded,
+    Ended,
+    Entry,
+    HostOpened,
+    Journal,
+    Stage,
+    Switched,
+    concluded_of,
+    ended_of,
+    known_of,
+)
+from harness.regress.plot import Narrowing, draw_file, terminal_plot
 from harness.regress.proof import answer_sentence, bits_left, check_sentence, host_kernels, how_sure, proof_lines
-from harness.regress.span import COMMITS
 from harness.regress.subset import boots_to_check
 from harness.results.files import write_whole
 from harness.results.store import Run, read_about
 from harness.stats.bisect import Answer, AnswerKind, next_step
 from harness.stats.bisect_choice import Costs
 
-__all__ = ["mail_lines", "print_conclusion", "print_replay", "write_files"]
+__all__ = ["mail_lines", "print_conclusion", "print_replay", "stopped_at_limit", "write_files"]
 
 
 def write_files(run: Run, conclusion: Conclusion, plot: Path | None) -> None:
@@ -115,6 +126,12 @@ def print_conclusion(run: Run, conclusion: Conclusion, output: str) -> None:
     print(f"results: {run.folder} ({', '.join(names)})")
 
 
+def stopped_at_limit(run: Run) -> bool:
+    """Tell whether the last search to end did so undecided: more boots may decide it."""
+    ended = [entry for entry in Journal(run.folder / "journal.jsonl").entries() if isinstance(entry, Ended)]
+    return bool(ended) and ended[-1].answer is AnswerKind.UNDECIDED
+
+
 def print_replay(run: Run, plot: Path | None, output: str, status: Mapping[AnswerKind, ExitStatus]) -> ExitStatus:
     """Derive the answer of each search from its boots alone, and compare it with the one that was given.
 
@@ -124,8 +141,7 @@ def print_replay(run: Run, plot: Path | None, output: str, status: Mapping[Answe
     stages = [entry for entry in entries if isinstance(entry, Stage)]
     if not stages:
         raise InputError(f"{run.folder} has no journal of a bisection")
-    last = ExitStatus.INCONCLUSIVE
-    together: list[float] = []
+    answers: list[AnswerKind] = []
     for stage in stages:
         given = ended_of(entries, stage.stage)
         checked = _replay_check(entries, stage)
@@ -136,7 +152,9 @@ def print_replay(run: Run, plot: Path | None, output: str, status: Mapping[Answe
                 print(f"search {stage.stage + 1} has not ended", file=sys.stderr)
             continue
         known = known_of(entries, stage.stage)
-        answer = next_step(stage.question, known, Costs(1, 1, 0))
+        # Where it stopped is for who asked to say, and may have been changed since; whether it had to is not.
+        limit = known.boots if given.answer is AnswerKind.UNDECIDED else None
+        answer = next_step(replace(stage.question, max_boots=limit), known, Costs(1, 1, 0))
         group = answer.group if isinstance(answer, Answer) else None
         found = (answer.kind if isinstance(answer, Answer) else "none", group and group.first, group and group.last)
         if found != (given.answer, given.first, given.last):
@@ -144,11 +162,11 @@ def print_replay(run: Run, plot: Path | None, output: str, status: Mapping[Answe
         assert isinstance(answer, Answer)
         if output == "text":
             print(f"search {stage.stage + 1}: {answer_sentence(answer, stage.labels, known, stage.question)}")
-        last = status[answer.kind]
-        if stage.what == COMMITS:
-            together.append(answer.probability)
-    if output == "text" and len(together) > 1:
-        print(f"all {len(together)} answers together: {how_sure(math.prod(together))}")
+        answers.append(answer.kind)
+    whole = _replay_whole(run, entries, answers)
+    last = ExitStatus.INCONCLUSIVE if whole is None else status[whole.answer]
+    if whole is not None and len(answers) > 1 and output == "text":
+        print(f"all searches together: {whole.answer}, probability {how_sure(whole.probability)}")
     if output == "json":
         print(
             json.dumps({"results": str(run.folder), "exit_status": int(last), "proof": proof_lines(entries)}, indent=1)
@@ -158,6 +176,16 @@ def print_replay(run: Run, plot: Path | None, output: str, status: Mapping[Answe
     if plot is not None:
         _draw(run, plot)
     return last
+
+
+def _replay_whole(run: Run, entries: Sequence[Entry], answers: Sequence[AnswerKind]) -> Concluded | None:
+    # How several searches belong together is what the journal says of them.
+    concluded = concluded_of(entries)
+    if concluded is None:
+        print(f"it has not come to its end; go on with: svsm-harness bisect --resume {run.folder}", file=sys.stderr)
+    elif concluded.answer not in answers and concluded.answer is not AnswerKind.UNDECIDED:
+        raise InputError(f"the journal concludes {concluded.answer}, and none of its searches says so")
+    return concluded
 
 
 def _replay_check(entries: Sequence[Entry], stage: Stage) -> str | None:
@@ -178,5 +206,10 @@ def _replay_check(entries: Sequence[Entry], stage: Stage) -> str | None:
 def _draw(run: Run, plot: Path) -> None:
     os.environ.setdefault("MPLBACKEND", "Agg")
     entries = list(Journal(run.folder / "journal.jsonl").entries())
-    stage = next(entry for entry in entries if isinstance(entry, Stage))
-    draw_file(plot, bits_left(entries, stage), len(stage.labels) - 1)
+    stages = [entry for entry in entries if isinstance(entry, Stage)]
+    searched = [stage for stage in stages if ended_of(entries, stage.stage) is not None] or stages[:1]
+    searches = [
+        Narrowing(f"{stage.labels[0]} to {stage.labels[-1]}", bits_left(entries, stage), len(stage.labels) - 1)
+        for stage in searched
+    ]
+    draw_file(plot, searches)

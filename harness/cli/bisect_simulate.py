@@ -45,7 +45,9 @@ Flake = Annotated[
 ]
 Candidates = Annotated[
     int | None,
-    typer.Option(min=1, metavar="N", help="With --simulate: how many candidates.  [default: 64]", show_default=False),
+    typer.Option(
+        min=1, max=100_000, metavar="N", help="With --simulate: how many candidates.  [default: 64]", show_default=False
+    ),
 ]
 BootTime = Annotated[
     str | None,
@@ -70,6 +72,10 @@ _FIXED = (1, 10, 30)
 _RECORDED = (300, 1000)
 # The constants of the engine were chosen by other seeds.
 _SEED = 2
+# Some boots must tell something, and the model of a rate ends before 100%.
+_MOST_TOGETHER = 0.95
+# The greedy way weighs all candidates of all runs after each boot.
+_MOST_GREEDY = 4_000_000
 # What is stated where nothing else is asked for: of the answers at it, as many must be right, whatever the scene.
 _USUAL_CONFIDENCE = 0.95
 
@@ -107,8 +113,9 @@ def simulated_scenes(
     other = None if flake is None else _rate("--flake", flake)
     found = []
     for scene in scenes:
-        if other is not None and other + scene.bad_rate > 1:
-            raise InputError(f"--flake {flake}: with a rate of {exact_rate(scene.bad_rate)} that is more than 100%")
+        if other is not None and other + scene.bad_rate > _MOST_TOGETHER:
+            most = exact_rate(_MOST_TOGETHER)
+            raise InputError(f"--flake {flake}: with a rate of {exact_rate(scene.bad_rate)} that is more than {most}")
         found.append(
             replace(
                 scene,
@@ -128,6 +135,10 @@ def _scene(text: str) -> Scene:
     if not slash:
         raise InputError(f"--rates {text}: write BAD/GOOD, such as 5%/0%")
     bad_rate, good_rate = (_rate("--rates", side) for side in (bad, good))
+    if bad_rate > _MOST_TOGETHER:
+        raise InputError(
+            f"--rates {text}: what fails always needs no statistics; write at most {exact_rate(_MOST_TOGETHER)}"
+        )
     if bad_rate < good_rate:
         raise InputError(f"--rates {text}: the bad side fails more often; write {good}/{bad}")
     return Scene(bad_rate, good_rate, regression=bad_rate != good_rate)
@@ -185,10 +196,12 @@ def _ways(scene: Scene, runs: int, confidence: float, min_rate: float) -> Iterat
         return
     for recorded in _RECORDED:
         yield engine(f"this engine, {recorded} boots of each end recorded", question, recorded)
-    yield engine("this engine, told the rates", replace(question, rates=(scene.bad_rate, scene.good_rate)))
+    if scene.bad_rate >= max(min_rate, 2 * scene.good_rate):  # closer ones, or rarer, are no difference to any way
+        yield engine("this engine, told the rates", replace(question, rates=(scene.bad_rate, scene.good_rate)))
     for boots in _FIXED:
         yield fixed("one boot a step" if boots == 1 else f"{boots} boots a step", boots)
-    yield Way("greedy Bayesian", lambda each: simulate_greedy(scene, confidence, runs, _SEED))
+    if runs * scene.candidates <= _MOST_GREEDY:
+        yield Way("greedy Bayesian", lambda each: simulate_greedy(scene, confidence, runs, _SEED))
 
 
 @contextmanager

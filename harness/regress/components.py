@@ -11,9 +11,9 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from harness.regress.conclusion import Conclusion, conclusion_of
+from harness.regress.conclusion import Conclusion, conclusion_of, first_rates
 from harness.regress.difference import Difference, apply_differences
-from harness.regress.proof import rates_lines
+from harness.regress.proof import how_sure
 from harness.regress.search import Searcher
 from harness.regress.span import setting_span
 from harness.regress.subset import minimise
@@ -70,24 +70,14 @@ async def search_components(
     minimum = await minimise(searcher, partial(setting_span, good), pool, first, ends)
     if not minimum.needed:
         return conclusion_of(minimum.rounds[-1], minimum.labels, first)
-    decided = [result for result in minimum.rounds if result.answer.kind is AnswerKind.FOUND]
-    chance = math.prod(result.answer.probability for result in decided)
-    carry = "these together carry" if len(minimum.needed) > 1 else "this alone carries"
-    names = "; ".join(one.label for one in minimum.needed)
-    sentences = [f"of {len(pool)} components {carry} the failure: {names}"]
-    if not minimum.whole:
-        return Conclusion(
-            AnswerKind.UNDECIDED, (*sentences, "whether more is needed beside it was not decided"), chance, names, None
-        )
-    kind, titles, git_log, stage = AnswerKind.FOUND, [], None, minimum.stages
+    chance = math.prod(result.answer.probability for result in minimum.decided)
+    sentences = [minimum.sentence(f"of {len(pool)} components", "carries", "carry")]
+    kinds, titles, git_log, stage = [minimum.kind], [], None, minimum.stages
     left = min(question.confidence / chance, share) ** (1 / len(minimum.needed))
     for number, one in enumerate(minimum.needed):
         within = next(component.within for component in components if component.difference is one)
-        if within is None:
+        if within is None or not minimum.whole:
             titles.append(one.label)
-            group = decided[0].answer.group
-            if len(minimum.needed) == 1 and group is not None:
-                sentences += rates_lines(decided[0].known, group.first)
             continue
         others = [other for other in minimum.needed if other is not one]
         beside = {key: value for key, value in apply_differences(good, others).items() if key != one.key}
@@ -95,11 +85,23 @@ async def search_components(
         known = partial(_ends, minimum.without[number], minimum.alone)
         found, stage = await within(Inside(beside, stage, left, known))
         sentences += [f"{one.key}: {found.sentences[0]}", *found.sentences[1:]]
+        title = found.title or one.label
+        titles.append(title if found.git_log or found.title is None else f"{one.key}: {title}")
         chance *= found.probability
-        titles += [found.title or one.label]
         git_log = found.git_log or git_log
-        kind = found.kind if found.kind is not AnswerKind.FOUND else kind
+        kinds.append(_inside(found.kind))
+        if kinds[-1] is AnswerKind.UNDECIDED:
+            break  # what comes after it may need a place in the journal that this one takes when it goes on
+    if len(sentences) == 1:
+        sentences += first_rates(minimum.decided[0])
+    sentences.append(f"all of this together has a probability of {how_sure(chance)}")
+    kind = next((kind for kind in (AnswerKind.UNDECIDED, AnswerKind.GROUP) if kind in kinds), minimum.kind)
     return Conclusion(kind, tuple(sentences), chance, "; ".join(titles), git_log)
+
+
+def _inside(kind: AnswerKind) -> AnswerKind:
+    # That neither end fails, or both do, contradicts what the search over the components has found.
+    return kind if kind in (AnswerKind.FOUND, AnswerKind.GROUP) else AnswerKind.UNDECIDED
 
 
 def _ends(good: Tally, bad: Tally, candidates: int) -> dict[int, Tally]:

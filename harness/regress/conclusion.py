@@ -9,7 +9,7 @@ from harness.regress.proof import answer_sentence, rates_lines
 from harness.regress.search import Result
 from harness.stats.bisect import AnswerKind, Question
 
-__all__ = ["Conclusion", "conclusion_of"]
+__all__ = ["Conclusion", "conclusion_of", "first_rates"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,3 +37,9 @@ def conclusion_of(
     if answer.kind is AnswerKind.FOUND and title is None and answer.group is not None:
         title = labels[answer.group.first]
     return Conclusion(answer.kind, tuple(sentences), answer.probability, title, git_log)
+
+
+def first_rates(result: Result) -> list[str]:
+    """Return the failure rates on both sides of what a search has found, in a sentence each."""
+    group = result.answer.group
+    return [] if group is None else rates_lines(result.known, group.first)

@@ -22,6 +22,7 @@ from harness.stats.bisect_posterior import Tally
 __all__ = [
     "Booted",
     "Checked",
+    "Concluded",
     "End",
     "Ended",
     "Entry",
@@ -32,6 +33,7 @@ __all__ = [
     "Stage",
     "Switched",
     "Untestable",
+    "concluded_of",
     "ended_of",
     "known_of",
 ]
@@ -171,7 +173,20 @@ class Checked:
     kind: Literal["checked"] = "checked"
 
 
-Entry = Stage | Checked | Recorded | HostOpened | Prepared | Switched | Untestable | Booted | Ended
+@dataclass(frozen=True, slots=True)
+class Concluded:
+    """End all searches: what they say together, and its probability; it belongs to none of them.
+
+    As a search that ended undecided, the whole may go on, and conclude once more.
+    """
+
+    answer: AnswerKind
+    probability: float
+    stage: int = -1
+    kind: Literal["concluded"] = "concluded"
+
+
+Entry = Concluded | Stage | Checked | Recorded | HostOpened | Prepared | Switched | Untestable | Booted | Ended
 _entry_json: TypeAdapter[Entry] = TypeAdapter(Entry)
 
 
@@ -205,6 +220,11 @@ class Journal:
 def ended_of(entries: Sequence[Entry], stage: int) -> Ended | None:
     """Return how a search ended last; None: it has not."""
     return next((entry for entry in reversed(entries) if isinstance(entry, Ended) and entry.stage == stage), None)
+
+
+def concluded_of(entries: Sequence[Entry]) -> Concluded | None:
+    """Return what all searches together said last; None: they have not ended."""
+    return next((entry for entry in reversed(entries) if isinstance(entry, Concluded)), None)
 
 
 def known_of(entries: Sequence[Entry], stage: int) -> Known:

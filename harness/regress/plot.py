@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import InputError
 
-__all__ = ["draw_file", "terminal_plot"]
+__all__ = ["Narrowing", "draw_file", "terminal_plot"]
 
 _WIDTH, _ROWS = 64, 16
+
+
+@dataclass(frozen=True, slots=True)
+class Narrowing:
+    """Be how a search of so many ``candidates`` narrowed; ``rows`` are as :func:`terminal_plot` takes them."""
+
+    title: str
+    rows: Sequence[tuple[int, float, int, int]]
+    candidates: int
 
 
 def terminal_plot(rows: Sequence[tuple[int, float, int, int]], candidates: int) -> list[str]:
@@ -28,8 +38,8 @@ def terminal_plot(rows: Sequence[tuple[int, float, int, int]], candidates: int) 
     return lines
 
 
-def draw_file(path: Path, rows: Sequence[tuple[int, float, int, int]], candidates: int) -> None:
-    """Write the plot; the suffix says whether SVG or PNG.
+def draw_file(path: Path, searches: Sequence[Narrowing]) -> None:
+    """Write the plot, a column for each search; the suffix says whether SVG or PNG.
 
     :raise InputError: if matplotlib is not installed.
     """
@@ -37,13 +47,18 @@ def draw_file(path: Path, rows: Sequence[tuple[int, float, int, int]], candidate
         from matplotlib.figure import Figure
     except ImportError as error:
         raise InputError("a plot as a file needs matplotlib: pip install 'svsm-harness[report]'") from error
-    figure = Figure(figsize=(8, 4), layout="constrained")
-    where, bits = figure.subplots(2, 1, sharex=True)
-    boots = [row[0] for row in rows]
-    where.fill_between(boots, [row[2] - 0.5 for row in rows], [row[3] + 0.5 for row in rows], step="post", alpha=0.6)
-    where.set_ylim(-0.5, candidates + 1.5)
-    where.set_ylabel("candidate")
-    bits.step(boots, [row[1] for row in rows], where="post")
-    bits.set_ylabel("bits left")
-    bits.set_xlabel("boots")
+    columns = max(1, len(searches))
+    figure = Figure(figsize=(8 * columns, 4), layout="constrained")
+    axes = figure.subplots(2, columns, sharex="col", squeeze=False)
+    for (where, bits), search in zip(axes.T, searches, strict=False):
+        boots = [row[0] for row in search.rows]
+        low, high = [row[2] - 0.5 for row in search.rows], [row[3] + 0.5 for row in search.rows]
+        where.fill_between(boots, low, high, step="post", alpha=0.6)
+        where.set_ylim(-0.5, search.candidates + 1.5)
+        where.set_ylabel("candidate")
+        if columns > 1:
+            where.set_title(search.title, fontsize="small", wrap=True)
+        bits.step(boots, [row[1] for row in search.rows], where="post")
+        bits.set_ylabel("bits left")
+        bits.set_xlabel("boots")
     figure.savefig(path)

@@ -14,6 +14,7 @@ from harness.regress.journal import End
 from harness.regress.kernel_value import require_bootable, require_kernel_files
 from harness.regress.spec import Spec
 from harness.scenario.setting import Variant
+from harness.scenario.variants import key_path
 
 __all__ = ["ends", "one_variant", "require_sound"]
 
@@ -66,8 +67,9 @@ def _require_each_once(spec: Spec) -> None:
     keys = [one.variable for one in spec.lists]
     keys += [] if spec.git is None else [spec.git.into]
     keys += [] if spec.setting is None else spec.setting.good
-    for key in keys:
-        if keys.count(key) > 1:
+    paths = [key_path(key) or key for key in keys]  # memory is machine.memory
+    for key, path in zip(keys, paths, strict=True):
+        if paths.count(path) > 1:
             raise InputError(f"{key} is searched twice; of several components, each has a key of its own")
 
 

@@ -27,12 +27,11 @@ from harness.stats.bisect import Answer, Known, Question, next_step, posterior_o
 from harness.stats.bisect_choice import Batch, Costs
 from harness.stats.bisect_posterior import Tally
 
-__all__ = ["BootOnce", "Result", "Searcher", "Standing", "learn_costs"]
+__all__ = ["BootOnce", "Result", "Searcher", "Standing", "learn_costs", "tells_nothing"]
 
 # What is assumed until one was made, in seconds.
 _BOOT_S = 20.0
 _BUILD_S = 60.0
-# A position whose first boots all end in another way than good or bad cannot be tested.
 _TOLD_NOTHING = 5
 # One whose earlier boots told something, and so many in a row then nothing, has another cause: the host.
 _NOTHING_ANY_MORE = 20
@@ -81,6 +80,11 @@ def learn_costs(entries: list[Entry], stage: int, switch_s: float, installed: in
     return Costs(boot_s, fmean(bad) if bad else boot_s, switch_s, build_s, built, installed)
 
 
+def tells_nothing(tally: Tally) -> bool:
+    """Tell whether a position cannot be tested: its first boots have all ended in another way than good or bad."""
+    return tally.told == 0 and tally.other >= _TOLD_NOTHING
+
+
 @dataclass
 class Searcher:
     """Search spans one after the other, all in one journal; what is recorded already is not done again.
@@ -106,6 +110,10 @@ class Searcher:
         :raise HostError: if the journal cannot be written, or the host is lost.
         """
         entries = self.read(stage, span, question, inherited)
+        if question.max_boots is not None:
+            # The limit is one of boots that are made here.
+            before = sum(tally.told + tally.other for tally in inherited.values())
+            question = replace(question, max_boots=question.max_boots + before)
         places: dict[int, Place] = {}
         installed: int | None = None
         while True:
@@ -231,7 +239,7 @@ class Searcher:
 
     def _give_up_on(self, stage: int, span: Span, position: int, entries: list[Entry]) -> None:
         tally = known_of(entries, stage).at(position)
-        if tally.told == 0 and tally.other >= _TOLD_NOTHING:
+        if tells_nothing(tally):
             last = next(entry for entry in reversed(entries) if isinstance(entry, Booted))
             why = f"{tally.other} boots were neither good nor bad, such as {last.signature}"
             self._refuse(stage, span, position, why, entries)

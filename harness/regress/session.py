@@ -13,18 +13,18 @@ from harness.host.protocol import HostKind
 from harness.regress.build import Builder, BuildFailed
 from harness.regress.commit_search import search_commits
 from harness.regress.components import Component, Inside, Within, search_components
-from harness.regress.conclusion import Conclusion, conclusion_of
+from harness.regress.conclusion import Conclusion, conclusion_of, first_rates
 from harness.regress.config_files import read_configs
 from harness.regress.config_span import ConfigTree, config_differences
 from harness.regress.difference import Difference, differences
 from harness.regress.git_range import Repository
-from harness.regress.journal import Recorded
-from harness.regress.proof import rates_lines
+from harness.regress.journal import Concluded, Recorded, concluded_of
+from harness.regress.proof import how_sure
 from harness.regress.search import Searcher
 from harness.regress.span import Span, list_span, setting_span
 from harness.regress.spec import GitSource, ListSource, SettingSource, Spec
 from harness.regress.subset import SpanOf, minimise
-from harness.stats.bisect import AnswerKind, Question
+from harness.stats.bisect import Question
 
 __all__ = ["conclude"]
 
@@ -35,9 +35,18 @@ async def conclude(spec: Spec, searcher: Searcher, cache: Path, environment: dic
     :raise InputError: if what is searched cannot be: an end that cannot be tested, no commits, a dirty tree.
     :raise HostError: if the journal or a record cannot be written.
     """
-    if not any(isinstance(entry, Recorded) for entry in searcher.journal.entries()):
+    entries = list(searcher.journal.entries())
+    if not any(isinstance(entry, Recorded) for entry in entries):
         for one in spec.recorded:
             searcher.journal.append(one)
+    conclusion = await _conclude(spec, searcher, cache, environment)
+    concluded = Concluded(conclusion.kind, conclusion.probability)
+    if concluded_of(entries) != concluded:
+        searcher.journal.append(concluded)
+    return conclusion
+
+
+async def _conclude(spec: Spec, searcher: Searcher, cache: Path, environment: dict[str, str]) -> Conclusion:
     builder = None if spec.git is None else _builder(spec.git, searcher, cache, environment)
     if len(spec.sources) > 1:
         return await _components(spec, searcher, builder)
@@ -163,16 +172,12 @@ async def _smallest(
     minimum = await minimise(searcher, span_of, found, question, spec.known_ends(len(found)))
     if not minimum.needed:
         return conclusion_of(minimum.rounds[-1], minimum.labels, question)
-    names = tuple(one.label for one in minimum.needed)
-    several = "these together make" if len(names) > 1 else "this alone makes"
-    sentences: tuple[str, ...] = (f"of {len(found)} differences {several} the failure: {'; '.join(names)}",)
-    if not minimum.whole:
-        sentences += ("whether more is needed beside it was not decided",)
-    sentences += tuple(await asyncio.to_thread(more, minimum.needed))
-    decided = [result for result in minimum.rounds if result.answer.kind is AnswerKind.FOUND]
-    group = decided[0].answer.group
-    culprit = group.first if group else len(found)
+    decided = minimum.decided
     chance = min(result.answer.probability for result in decided)
-    return Conclusion(
-        AnswerKind.FOUND, (*sentences, *rates_lines(decided[0].known, culprit)), chance, "; ".join(names), None
+    sentences = (
+        minimum.sentence(f"of {len(found)} differences", "makes", "make"),
+        f"probability{' of each, at least' if len(minimum.needed) > 1 else ''}: {how_sure(chance)}",
+        *(await asyncio.to_thread(more, minimum.needed)),
+        *first_rates(decided[0]),
     )
+    return Conclusion(minimum.kind, sentences, chance, "; ".join(one.label for one in minimum.needed), None)

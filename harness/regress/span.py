@@ -14,7 +14,6 @@ from harness.regress.git_range import Commit
 from harness.regress.kernel_value import HOST_KEYS, host_of, split_kernel
 
 __all__ = [
-    "COMMITS",
     "CannotTest",
     "Place",
     "Span",
@@ -35,10 +34,6 @@ class Place:
     values: Mapping[str, str]
     digest: str | None
     took_s: float
-
-
-#: What is searched where positions are commits: merges are searched inside, and the answers belong together.
-COMMITS = "commits"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +102,7 @@ def tree_span(commits: Sequence[Commit], builder: Builder, variable: str) -> Spa
 
     labels = tuple(commit.label for commit in commits)
     hosts = tuple(commit.tree for commit in commits) if variable in HOST_KEYS else ()
-    return Span(COMMITS, labels, labels[1:], prepare, hosts, builds=True)
+    return Span("commits", labels, labels[1:], prepare, hosts, builds=True)
 
 
 def setting_span(good: Mapping[str, str], needed: Sequence[Difference], pool: Sequence[Difference]) -> Span:

@@ -13,8 +13,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.regress.difference import Difference
-from harness.regress.journal import Checked, known_of
-from harness.regress.search import Result, Searcher
+from harness.regress.journal import Checked, Untestable, known_of
+from harness.regress.search import Result, Searcher, tells_nothing
 from harness.regress.span import CannotTest, Span
 from harness.stats.bisect import AnswerKind, Question
 from harness.stats.bisect_posterior import Tally
@@ -44,6 +44,24 @@ class Minimum:
     without: tuple[Tally, ...]
     stages: int
 
+    @property
+    def kind(self) -> AnswerKind:
+        """Return what that is as an answer: that of the last round where nothing was found, or it ended too early."""
+        last = self.rounds[-1].answer.kind
+        return AnswerKind.FOUND if self.needed and (self.whole or last is not AnswerKind.UNDECIDED) else last
+
+    @property
+    def decided(self) -> tuple[Result, ...]:
+        """Return the rounds that found a difference that is needed, one each."""
+        return tuple(result for result in self.rounds if result.answer.kind is AnswerKind.FOUND)
+
+    def sentence(self, of: str, does: str, do: str) -> str:
+        """Say which are needed ``of`` how many: this alone ``does``, or these together ``do``, or these at least."""
+        names = "; ".join(one.label for one in self.needed)
+        if not self.whole:
+            return f"{of} these at least {do} the failure: {names}; whether more is needed beside was not decided"
+        return f"{of} {f'these together {do}' if len(self.needed) > 1 else f'this alone {does}'} the failure: {names}"
+
 
 async def minimise(
     searcher: Searcher,
@@ -69,11 +87,13 @@ async def minimise(
         # The good end costs only its boots, unless the host has to be rebooted for them.
         first = not span.hosts
         asked = Question(len(pool), question.confidence, question.min_rate, question.max_boots, good_end_first=first)
-        if needed and not await _can_be_tested(span):
-            return _unfinished(needed, rounds, labels)
-        if needed and await _suffices(searcher, stage, span, asked, inherited):
-            inherited, checked = {0: _alone(searcher, stage)}, True
-            break
+        if needed:
+            enough = await _suffices(searcher, stage, span, asked, inherited)
+            if enough is None:
+                return _unfinished(needed, rounds, labels)
+            if enough:
+                inherited, checked = {0: _alone(searcher, stage)}, True
+                break
         result = await searcher.search(stage, span, asked, inherited)
         rounds.append(result)
         labels = span.labels
@@ -97,8 +117,6 @@ async def minimise(
         rest = [other for other in needed if other is not one]
         asked = Question(1, question.confidence, question.min_rate)
         span = span_of(rest, [one])
-        if not await _can_be_tested(span):
-            continue
         enough = await _suffices(searcher, number, span, asked, {1: bad_end})
         seen[frozenset(rest)] = _alone(searcher, number)
         if enough:
@@ -127,21 +145,24 @@ def _turned(pool: Sequence[Difference], result: Result) -> tuple[Sequence[Differ
     return [*pool[: first - 1], *reversed(pool[first - 1 : last]), *pool[last:]], known
 
 
-async def _can_be_tested(span: Span) -> bool:
-    # What is needed alone may not build where all of it does; that says nothing of the rest.
-    try:
-        await asyncio.to_thread(span.prepare, 0)
-    except CannotTest:
-        return False
-    return True
-
-
 async def _suffices(
     searcher: Searcher, stage: int, span: Span, question: Question, inherited: Mapping[int, Tally]
-) -> bool:
+) -> bool | None:
+    # None: what is needed alone cannot be tested: it does not build or boot without the rest, which says nothing of it.
     entries = searcher.read(stage, span, question, inherited)
+    if 0 in known_of(entries, stage).untestable:
+        return None
+    try:
+        await asyncio.to_thread(span.prepare, 0)
+    except CannotTest as error:
+        searcher.journal.append(Untestable(stage, 0, str(error)))
+        return None
     while True:
-        left = boots_to_check(known_of(entries, stage).at(0), inherited[question.candidates], question)
+        alone = known_of(entries, stage).at(0)
+        if tells_nothing(alone):
+            searcher.journal.append(Untestable(stage, 0, f"{alone.other} boots were neither good nor bad"))
+            return None
+        left = boots_to_check(alone, inherited[question.candidates], question)
         if isinstance(left, bool):
             if not any(isinstance(entry, Checked) and entry.stage == stage for entry in entries):
                 searcher.journal.append(Checked(stage, left))

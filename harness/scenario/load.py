@@ -206,7 +206,7 @@ class _Loading:
 
     # What --set gives: [a, b] is a list, as it is in a file, and everything else one value. None: it cannot be read.
     def _given(self, text: str, mark: Mark) -> Node | None:
-        if not (text.startswith("[") and text.endswith("]")):
+        if not (text.strip().startswith("[") and text.strip().endswith("]")):
             value = guess(text)
             return ScalarNode(value, text, mark, unquoted=False, retyped=not isinstance(value, str))
         found: list[Problem] = []

@@ -177,6 +177,8 @@ def _calibrate(question: Question, known: Known) -> Batch | Answer | None:
 
 def _to_tell(question: Question, bad: Tally) -> int:
     # So many boots that a good end which fails like the bad one shows it in 19 of 20 cases.
+    if bad.bad == 0:
+        return question.clean_boots
     return min(question.clean_boots, math.ceil(math.log(0.05) / math.log1p(-bad.bad / (bad.told + 1))))
 
 

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Literal
 
@@ -11,7 +10,7 @@ from harness.cli.bisect_report import mail_lines, print_replay, write_files
 from harness.cli.exit_status import ExitStatus
 from harness.errors import InputError
 from harness.regress.conclusion import Conclusion
-from harness.regress.journal import Booted, Checked, Ended, HostOpened, Journal, Stage, Switched
+from harness.regress.journal import Booted, Checked, Concluded, Ended, HostOpened, Journal, Stage, Switched
 from harness.results.store import Run, create_run
 from harness.stats.bisect import AnswerKind, Question
 from harness.stats.bisect_posterior import Tally
@@ -29,12 +28,8 @@ def _run(folder: Path, culprit: int) -> Run:
         journal.append(Booted(0, 1, "bad", "hang", None, 1.0))
         journal.append(Booted(0, 0, "good", None, None, 1.0))
     journal.append(Ended(0, AnswerKind.FOUND, culprit, culprit, 0.97))
+    journal.append(Concluded(AnswerKind.FOUND, 0.97))
     return run
-
-
-def _replayed(run: Run, capsys: pytest.CaptureFixture[str]) -> str:
-    assert print_replay(run, None, "text", STATUS) is ExitStatus.PASSED
-    return capsys.readouterr().out
 
 
 def test_the_answer_is_derived_from_the_boots(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -42,23 +37,54 @@ def test_the_answer_is_derived_from_the_boots(tmp_path: Path, capsys: pytest.Cap
     assert "begins with b" in capsys.readouterr().out
 
 
-def test_searches_of_commits_are_as_sure_together_as_their_product(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_what_all_searches_say_together_is_the_status(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = create_run(tmp_path, {})
     journal = Journal(run.folder / "journal.jsonl")
+    status = {**STATUS, AnswerKind.UNDECIDED: ExitStatus.INCONCLUSIVE}
+
+    def replayed() -> tuple[ExitStatus, str, str]:
+        found = print_replay(run, None, "text", status)
+        said = capsys.readouterr()
+        return found, said.out, said.err
+
     for stage, labels in enumerate((("a", "b", "c"), ("b", "c1", "c"))):
-        assert stage == 0 or "together" not in _replayed(run, capsys)
-        journal.append(Stage(stage, "commits", labels, Question(2), {}))
+        journal.append(Stage(stage, "commits", labels, Question(2, max_boots=5), {}))
         for counts, position in (("bad", 2), ("good", 1)) * 6 + (("good", 2),) * 2:
             journal.append(Booted(stage, position, counts, "hang" if counts == "bad" else None, None, 1.0))
         journal.append(Ended(stage, AnswerKind.UNDECIDED, None, None, 0.6))  # it went on, and the last word counts
         journal.append(Ended(stage, AnswerKind.FOUND, 2, 2, 0.97))
-    said = _replayed(run, capsys)
-    each = [float(value) for value in re.findall(r"begins with \S+ \(probability ([0-9.]+)%\)", said)]
-    assert len(each) == 2 and all(90 < one < 100 for one in each)
-    (together,) = re.findall(r"all 2 answers together: ([0-9.]+)%", said)
-    assert float(together) == pytest.approx(each[0] * each[1] / 100, abs=0.2)
+        # One that ended is not the whole.
+        found, _, err = replayed()
+        assert (found, "it has not come to its end; go on with" in err) == (ExitStatus.INCONCLUSIVE, True)
+    journal.append(Concluded(AnswerKind.UNDECIDED, 0.5))
+    assert replayed()[0] is ExitStatus.INCONCLUSIVE
+    journal.append(Concluded(AnswerKind.FOUND, 0.951))
+    found, out, err = replayed()
+    assert (found, err) == (ExitStatus.PASSED, "")
+    assert "all searches together: found, probability 95%" in out
+    journal.append(Concluded(AnswerKind.GROUP, 0.951))
+    with pytest.raises(InputError, match="concludes group, and none of its searches says so"):
+        replayed()
+
+
+@pytest.mark.parametrize("limit", [None, 4, 100])
+def test_where_it_stopped_undecided_need_not_be_where_it_was_to_stop_at_first(
+    tmp_path: Path, limit: int | None
+) -> None:
+    run = create_run(tmp_path, {})
+    journal = Journal(run.folder / "journal.jsonl")
+    journal.append(Stage(0, "commits", ("a", "b", "c"), Question(2, max_boots=limit), {}))
+    for counts, position in (("bad", 2), ("good", 1), ("bad", 2)):
+        journal.append(Booted(0, position, counts, "hang" if counts == "bad" else None, None, 1.0))
+    journal.append(Ended(0, AnswerKind.UNDECIDED, None, None, 0.6))
+    journal.append(Concluded(AnswerKind.UNDECIDED, 0.6))
+    status = {**STATUS, AnswerKind.UNDECIDED: ExitStatus.INCONCLUSIVE}
+    assert print_replay(run, None, "text", status) is ExitStatus.INCONCLUSIVE
+    for _ in range(60):
+        journal.append(Booted(0, 2, "bad", "hang", None, 1.0))
+        journal.append(Booted(0, 1, "good", None, None, 1.0))
+    with pytest.raises(InputError, match="says undecided, its boots say found"):
+        print_replay(run, None, "text", status)
 
 
 def test_an_answer_that_the_boots_do_not_bear_is_refused(tmp_path: Path) -> None:

@@ -41,7 +41,11 @@ def test_rates_and_costs_are_those_that_were_given() -> None:
         (("--rates", "0%/5%"), "the bad side fails more often; write 5%/0%"),
         (("--rates", "0.05/0"), "--rates: '0.05' is no percentage"),
         (("--flake", "1%"), "--flake needs --rates"),
-        (("--rates", "60%/0%", "--flake", "50%"), "more than 100%"),
+        (("--rates", "60%/0%", "--flake", "50%"), "more than 95%"),
+        (("--rates", "100%/0%"), "what fails always needs no statistics"),
+        (("--candidates", "100001"), "100000"),
+        (("--boots", "9"), "--simulate boots nothing: leave out"),
+        (("a.yaml",), "--simulate boots nothing: leave out"),
         (("--boot-time", "0s"), "a boot takes some time"),
         (("--switch-time", "5"), "--switch-time:"),
     ],
@@ -60,7 +64,7 @@ def test_the_command_simulates_what_is_asked_for(bench: Bench) -> None:
     assert done.out.count("| 50% / 0% |") == 8
     alone = bench.command("bisect", *words)
     assert alone.status == 2
-    assert "go with --simulate" in alone.err or "--runs" in alone.err
+    assert "--rates, --flake, --candidates and the times of boots, switches and builds go with --simulate" in alone.err
 
 
 def test_only_a_scene_with_a_regression_is_compared() -> None:
@@ -69,3 +73,23 @@ def test_only_a_scene_with_a_regression_is_compared() -> None:
         simulated_scenes(["20%/20%"], None, None, ("1s", "x", None), 1)
     rows = [line for line in simulation_table(3, 0.95, 0.01, (scene,)) if line.startswith("| none")]
     assert [row.split(" | ")[1] for row in rows] == ["this engine"]
+
+
+@pytest.mark.parametrize(
+    ("rates", "ways"),
+    [
+        ("50%/0%", ["this engine", "told", "one boot", "greedy"]),
+        ("0.01%/0%", ["this engine", "one boot", "greedy"]),
+        ("20%/19%", ["this engine", "one boot", "greedy"]),
+        ("95%/50%", ["this engine", "one boot", "greedy"]),
+    ],
+)
+@pytest.mark.parametrize("candidates", [1, 2])
+def test_rates_that_are_close_or_low_and_one_candidate_come_to_an_end(
+    rates: str, ways: list[str], candidates: int
+) -> None:
+    (scene,) = simulated_scenes([rates], None, candidates, NOTHING, 1)
+    table = list(simulation_table(3, 0.95, 0.01, (scene,)))
+    rows = [line.split(" | ")[1] for line in table if line.startswith(f"| {scene.name}")]
+    for way in ("this engine", "told", "one boot", "greedy"):
+        assert any(way in row for row in rows) == (way in ways)

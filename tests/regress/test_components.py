@@ -10,11 +10,15 @@ from pathlib import Path
 
 import pytest
 
+from harness.regress.components import Component, Inside, search_components
 from harness.regress.conclusion import Conclusion
-from harness.regress.journal import Booted, Ended, Journal, Stage
+from harness.regress.difference import Difference
+from harness.regress.journal import Booted, Concluded, Ended, Entry, Journal, Recorded, Stage, Untestable
 from harness.regress.session import conclude
 from harness.regress.spec import GitSource, ListSource, SettingSource, Spec
-from harness.stats.bisect import AnswerKind
+from harness.scenario.model import Platform
+from harness.stats.bisect import AnswerKind, Question
+from harness.stats.bisect_posterior import Tally
 
 from .model_repository import git
 from .simulated import searcher
@@ -33,13 +37,17 @@ def search(spec: Spec, folder: Path, rate: Rate) -> tuple[Conclusion, list[Stage
     return found, [entry for entry in engine.journal.entries() if isinstance(entry, Stage)]
 
 
+def _entries(folder: Path) -> list[Entry]:
+    return list(Journal(folder / "journal.jsonl").entries())
+
+
 def old_kernel(values: Mapping[str, str]) -> float:
     return 0.5 if values["guest.kernel"] >= "d" else 0.0
 
 
 def test_the_component_comes_first_and_then_the_place_in_it(tmp_path: Path) -> None:
     found, stages = search(SPEC, tmp_path, old_kernel)
-    assert (found.kind, found.title) == (AnswerKind.FOUND, "d")
+    assert (found.kind, found.title) == (AnswerKind.FOUND, "guest.kernel: d")
     assert found.sentences[0] == "of 4 components this alone carries the failure: guest.kernel: a → f"
     assert found.sentences[1].startswith("guest.kernel: the failure begins with d (probability")
     assert found.sentences[2].startswith("before: 0 of ")
@@ -68,7 +76,7 @@ def test_two_that_are_needed_together_are_both_searched_beside_the_other(tmp_pat
 
     found, stages = search(replace(SPEC, confidence=0.99), tmp_path, rate)
     assert found.sentences[0].startswith("of 4 components these together carry the failure: ")
-    assert found.title is not None and sorted(found.title.split("; ")) == ["c", "w"]
+    assert found.title is not None and sorted(found.title.split("; ")) == ["guest.kernel: c", "machine.qemu: w"]
     assert [stage.labels for stage in stages[-2:]] in (
         [KERNELS.values, QEMUS.values],
         [QEMUS.values, KERNELS.values],
@@ -128,8 +136,86 @@ def test_commits_are_a_component_too(tmp_path: Path, culprit: str) -> None:
         assert found.git_log is not None and "change 5" in found.git_log
         assert stages[-1].what == "commits"
     else:
-        assert (found.title, found.git_log) == ("d", None)
+        assert (found.title, found.git_log) == ("guest.kernel: d", None)
     entries = list(Journal(tmp_path / "run" / "journal.jsonl").entries())
     ended = {entry.stage for entry in entries if isinstance(entry, Ended)}
     assert stages[-1].stage in ended
     assert {entry.stage for entry in entries if isinstance(entry, Booted)} <= {stage.stage for stage in stages}
+
+
+def test_a_group_inside_is_the_answer_of_the_whole(tmp_path: Path) -> None:
+    def rate(values: Mapping[str, str]) -> float:
+        if values["guest.kernel"] in "bcde":
+            return -1.0
+        return 0.3 if values["guest.kernel"] == "f" else 0.0
+
+    found, _ = search(SPEC, tmp_path, rate)
+    assert (found.kind, found.title) == (AnswerKind.GROUP, "guest.kernel: a → f")
+    assert "one of 5, which no boot can tell apart" in found.sentences[1]
+    assert found.sentences[-1].startswith("all of this together has a probability of ")
+
+
+@pytest.mark.parametrize(
+    ("insides", "whole"),
+    [
+        ([AnswerKind.FOUND, AnswerKind.FOUND], AnswerKind.FOUND),
+        ([AnswerKind.GROUP, AnswerKind.FOUND], AnswerKind.GROUP),
+        ([AnswerKind.FOUND, AnswerKind.GROUP], AnswerKind.GROUP),
+        ([AnswerKind.GROUP, AnswerKind.UNDECIDED], AnswerKind.UNDECIDED),
+        ([AnswerKind.UNDECIDED], AnswerKind.UNDECIDED),
+        ([AnswerKind.FOUND, AnswerKind.BEFORE], AnswerKind.UNDECIDED),
+        ([AnswerKind.ABSENT], AnswerKind.UNDECIDED),
+    ],
+)
+def test_the_least_certain_inside_says_what_the_whole_is(
+    tmp_path: Path, insides: list[AnswerKind], whole: AnswerKind
+) -> None:
+    answers, stages = iter(insides), []
+
+    async def within(inside: Inside) -> tuple[Conclusion, int]:
+        stages.append(inside.stage)
+        kind = next(answers)
+        return Conclusion(
+            kind, (f"it is {kind}",), 0.99, "x" if kind is AnswerKind.FOUND else None, None
+        ), inside.stage + 3
+
+    both = [Component(Difference(key, "0", "1"), within) for key in ("a", "b")]
+    engine = searcher(tmp_path, lambda values: 0.6 if values["a"] == values["b"] == "1" else 0.0)
+    good, question = {"a": "0", "b": "0"}, Question(2, 0.99)
+    found = asyncio.run(search_components(engine, good, both, question, {}))
+    assert found.kind is whole
+    assert len(stages) == len(insides)  # none is begun beside one that may go on
+    assert [later - stages[0] for later in stages] == [0, 3][: len(insides)]
+    assert stages[0] > max(entry.stage for entry in _entries(tmp_path) if isinstance(entry, Stage))
+
+
+def test_more_boots_go_on_where_an_inside_was_left_undecided(tmp_path: Path) -> None:
+    few, _ = search(replace(SPEC, max_boots=14), tmp_path, old_kernel)
+    assert few.kind is AnswerKind.UNDECIDED
+    more, stages = search(replace(SPEC, max_boots=200), tmp_path, old_kernel)
+    assert (more.kind, more.title) == (AnswerKind.FOUND, "guest.kernel: d")
+    concluded = [entry.answer for entry in _entries(tmp_path) if isinstance(entry, Concluded)]
+    assert concluded == [AnswerKind.UNDECIDED, AnswerKind.FOUND]
+    assert len({stage.stage for stage in stages}) == len(stages)
+
+
+def test_a_limit_counts_the_boots_of_a_search_and_not_those_before_it(tmp_path: Path) -> None:
+    good = Recorded("good", ("r",), Tally(0, 500), Platform.TCG, {})
+    bad = Recorded("bad", ("r",), Tally(250, 250), Platform.TCG, {})
+    found, _ = search(replace(SPEC, max_boots=40, recorded=(good, bad)), tmp_path, old_kernel)
+    assert (found.kind, found.title) == (AnswerKind.FOUND, "guest.kernel: d")
+
+
+def test_what_does_not_start_without_the_rest_leaves_it_open_whether_more_is_needed(tmp_path: Path) -> None:
+    def rate(values: Mapping[str, str]) -> float:
+        if values["machine.qemu"] == "x" and values["guest.kernel"] == "a":
+            return -1.0
+        return 0.6 if values["machine.qemu"] == "x" else 0.0
+
+    found, _ = search(SPEC, tmp_path, rate)
+    assert found.kind is AnswerKind.FOUND
+    assert found.sentences[0].startswith("of 4 components these at least carry the failure: machine.qemu: u → x;")
+    assert "whether more is needed beside was not decided" in found.sentences[0]
+    assert [entry.position for entry in _entries(tmp_path) if isinstance(entry, Untestable)] == [0]
+    again, _ = search(SPEC, tmp_path, lambda _: pytest.fail("booted again"))
+    assert again == found

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.regress.plot import draw_file, terminal_plot
+from harness.regress.plot import Narrowing, draw_file, terminal_plot
 
 ROWS = [(n, 6.0 - n / 10, n // 2, 62 - n // 2) for n in range(1, 50)]
 
@@ -21,5 +21,9 @@ def test_the_terminal_shows_first_and_last_and_no_more_than_fits() -> None:
 
 def test_a_file_is_drawn(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
-    draw_file(tmp_path / "plot.svg", ROWS, 62)
-    assert b"<svg" in (tmp_path / "plot.svg").read_bytes()
+    search = Narrowing("a to b", ROWS, 62)
+    for searches in ([], [search], [search, search, search]):
+        draw_file(tmp_path / f"{len(searches)}.svg", searches)
+    drawn = [(tmp_path / f"{count}.svg").read_text() for count in (0, 1, 3)]
+    assert all("<svg" in text for text in drawn)
+    assert drawn[2].count('id="FillBetweenPolyCollection_') > drawn[1].count('id="FillBetweenPolyCollection_') >= 1

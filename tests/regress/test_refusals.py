@@ -61,6 +61,7 @@ def test_what_is_sound_passes(spec: Spec, tmp_path: Path) -> None:
         ({"lists": (ListSource("host.kernel", ("6.1.0", "6.2.0")),), "host": "virtual"}, "6.1.0 is a release"),
         ({"setting": SettingSource({"machine.cpu": "a"}, {"machine.cpu": "a"})}, "do not differ"),
         ({"git": GIT, "lists": (ListSource("image", ("a", "b")),)}, "image is searched twice"),
+        ({"lists": (ListSource("vcpus", ("1", "2")), ListSource("machine.vcpus", ("1", "2")))}, "searched twice"),
         ({"lists": (ListSource("image", ("a", "b")), ListSource("machine.qemu", ("/none", "q")))}, "there is no /none"),
         ({"setting": SettingSource({"host.kernel": "/a"}, {"host.kernel": "/b"}), "host": "lab"}, "there is no /a"),
     ],

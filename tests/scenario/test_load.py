@@ -98,7 +98,7 @@ def test_the_matrix_wins_over_a_platform_and_set_over_both() -> None:
         ("timeout", "5s", "timeout_s=5.0"),
         ("machine.options", "[-d, int, '-x, y']", "options=('-d', 'int', '-x, y')"),
         ("devices", "[virtio-rng-pci]", "devices=('virtio-rng-pci',)"),
-        ("machine.options", "[]", "options=()"),
+        ("machine.options", "[] ", "options=()"),
         ("payload.image", "x", "payload=None"),
         ("stability.boots", "7", "stability=None"),
     ],
