@@ -63,10 +63,21 @@ def how_sure(probability: float) -> str:
     return format_rate(probability) if probability < _CERTAIN else f"above {format_rate(_CERTAIN)}"
 
 
-def check_sentence(check: Checked, stage: Stage, known: Known) -> str:
-    """Say whether what is in place at position 0 fails by itself, and in how many boots."""
-    does = "fails" if check.enough else "does not fail"
-    return f"{stage.labels[0]}, it {does} by itself: {_share(known.at(0))} boots"
+def check_sentence(entries: Sequence[Entry], stage: Stage) -> str | None:
+    """Say whether what is in place at position 0 fails by itself, and in how many boots; None: nothing was checked.
+
+    ``entries`` are those of the stage, or all of the journal.
+    """
+    own = [entry for entry in entries if entry.stage == stage.stage]
+    # What was decided rests on the boots that were made by then.
+    for number, entry in enumerate(own):
+        known = known_of(own[:number], stage.stage)
+        if isinstance(entry, Checked):
+            does = "fails" if entry.enough else "does not fail"
+            return f"{stage.labels[0]}, it {does} by itself: {_share(known.at(0))} boots"
+        if isinstance(entry, Untestable) and entry.position == 0:
+            return f"{stage.labels[0]}, it cannot be tested by itself: {entry.brief}"
+    return None
 
 
 def _share(tally: Tally) -> str:
@@ -105,11 +116,11 @@ def proof_lines(entries: Sequence[Entry]) -> list[str]:
         own = [entry for entry in entries if entry.stage == stage.stage]
         known = known_of(own, stage.stage)
         posterior = posterior_of(stage.question, known)
-        check = next((entry for entry in own if isinstance(entry, Checked)), None)
-        if check is not None and not any(isinstance(entry, Ended) for entry in own):
-            # No search, but the question whether one difference may be left out; it has no posterior.
+        said = check_sentence(own, stage)
+        if said is not None and not any(isinstance(entry, Ended) for entry in own):
+            # No search, but the question whether what is in place is enough; it has no posterior.
             spent_s = sum(boot.duration_s for boot in own if isinstance(boot, Booted))
-            lines.append(f"check {stage.stage + 1}: {check_sentence(check, stage, known)}, {format_duration(spent_s)}")
+            lines.append(f"check {stage.stage + 1}: {said}, {format_duration(spent_s)}")
             continue
         lines.append(f"search {stage.stage + 1}: {len(stage.labels) - 1} candidates, {stage.what}")
         refused = {entry.position: entry.brief for entry in own if isinstance(entry, Untestable)}
@@ -130,7 +141,7 @@ def proof_lines(entries: Sequence[Entry]) -> list[str]:
             kinds = Counter((boot.counts, boot.signature) for boot in boots if boot.signature is not None)
             for (counts, signature), count in kinds.most_common():
                 first = next(boot.folder for boot in boots if boot.signature == signature)
-                lines.append(f"        {count} {counts}: {signature} (first: {first})")
+                lines.append(f"        {count} {counts}: {signature.partition(chr(10))[0]} (first: {first})")
         booted = [entry for entry in own if isinstance(entry, Booted)]
         spent = format_duration(sum(boot.duration_s for boot in booted))
         before, after = posterior.probability(0, 0), posterior.probability(len(stage.labels), len(stage.labels))

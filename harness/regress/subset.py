@@ -182,4 +182,7 @@ def boots_to_check(alone: Tally, end: Tally, question: Question) -> bool | int:
     # One failure alone may be a stray; it is looked at for longer.
     wanted = clean * (4 if alone.bad else 1)
     made = alone.good + alone.other
-    return wanted - made if made < wanted else False
+    if made < wanted:
+        return wanted - made
+    # Boots that all told nothing say nothing of it: a few more, until it is known that it cannot be tested.
+    return 1 if alone.other and not alone.told else False

@@ -3,7 +3,15 @@ from __future__ import annotations
 import pytest
 
 from harness.regress.journal import Booted, Checked, Entry, HostOpened, Prepared, Stage, Switched, Untestable, known_of
-from harness.regress.proof import answer_sentence, bits_left, host_kernels, how_sure, proof_lines, rates_lines
+from harness.regress.proof import (
+    answer_sentence,
+    bits_left,
+    check_sentence,
+    host_kernels,
+    how_sure,
+    proof_lines,
+    rates_lines,
+)
 from harness.stats.bisect import Answer, AnswerKind, Known, Question
 from harness.stats.bisect_posterior import Group, Tally
 
@@ -92,3 +100,13 @@ def test_whether_one_may_be_left_out_is_a_line_without_a_posterior() -> None:
 )
 def test_no_answer_is_said_to_be_certain(probability: float, said: str) -> None:
     assert how_sure(probability) == said
+
+
+def test_what_cannot_be_tested_by_itself_is_a_check_and_no_search() -> None:
+    stage = Stage(1, "differences of settings", ("with a", "b"), Question(1), {1: Tally(4, 4)})
+    boots = [Booted(1, 0, "other", "ERROR: host: QEMU did not start\nqemu: -device x", None, 1.0)] * 5
+    entries = [stage, *boots, Untestable(1, 0, "5 boots were neither good nor bad")]
+    said = "with a, it cannot be tested by itself: 5 boots were neither good nor bad"
+    assert check_sentence(entries, stage) == said
+    assert proof_lines(entries) == [f"check 2: {said}, 5.0 s"]
+    assert check_sentence(entries[:-1], stage) is None

@@ -68,6 +68,8 @@ def test_what_is_needed_alone_and_cannot_be_tested_leaves_the_rest_undecided(tmp
         (Tally(), Tally(4, 4), 8),  # 44% would show itself in 8 boots with 99%
         (Tally(0, 8), Tally(4, 4), False),
         (Tally(0, 5, 3), Tally(4, 4), False),
+        (Tally(0, 0, 8), Tally(4, 4), 1),
+        (Tally(0, 0, 3), Tally(9, 0), 1),
         (Tally(1, 8), Tally(4, 4), 24),
         (Tally(1, 32), Tally(4, 4), False),
         (Tally(), Tally(1, 9), 49),
