@@ -108,5 +108,5 @@ def test_what_cannot_be_tested_by_itself_is_a_check_and_no_search() -> None:
     entries = [stage, *boots, Untestable(1, 0, "5 boots were neither good nor bad")]
     said = "with a, it cannot be tested by itself: 5 boots were neither good nor bad"
     assert check_sentence(entries, stage) == said
-    assert proof_lines(entries) == [f"check 2: {said}, 5.0 s"]
+    assert proof_lines(entries) == [f"check 2: {said}, 5 s"]
     assert check_sentence(entries[:-1], stage) is None
