@@ -99,6 +99,13 @@ def _atomics(qemu: QemuFacts) -> Answer:
     return ok(qemu.version_text)
 
 
+def _blocks(qemu: QemuFacts) -> Answer:
+    # QEMU commit deba78709ae8 (8.1): until then a CPU can go on with translated code that another has just patched.
+    if qemu.version < (8, 1):
+        return note(f"{qemu.version_text}: a kernel that patches itself may hang now and then where CPUs are emulated")
+    return ok(qemu.version_text)
+
+
 def _check(name: str, means: str, look: Callable[[QemuFacts], Answer], fix: str = "", snp: bool = False) -> Check:
     return Check(Group.QEMU, name, means, partial(_with, look), FROM_SNP if snp else frozenset(), snp, fix)
 
@@ -108,6 +115,7 @@ CHECKS = (
     Check(Group.QEMU, "q35", "most scenarios", partial(_with, partial(_machine, "q35")), ALL, fix=_NAME_IT),
     _check("microvm", "scenarios on microvm; no grade needs it", _microvm),
     _check("TCG atomics", "emulated boots are stable", _atomics),
+    _check("TCG patched code", "emulated guests with several CPUs are stable", _blocks),
     _check("sev-snp-guest", "starts SNP guests", partial(_type, "sev-snp-guest"), _SNP_QEMU, snp=True),
     _check(
         "memory-backend-memfd", "backs the guest's memory", partial(_type, "memory-backend-memfd"), _SNP_QEMU, snp=True

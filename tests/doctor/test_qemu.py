@@ -27,6 +27,8 @@ def having(name: str = "milan", **changes: Any) -> HostSnapshot:
         ("microvm", having(machines=frozenset()), State.NOTE, "no"),
         ("TCG atomics", host("old-kernel"), State.NOTE, "cx16"),
         ("TCG atomics", host(), State.OK, "11.1.3"),
+        ("TCG patched code", having(version=(8, 0)), State.NOTE, "may hang now and then"),
+        ("TCG patched code", having(version=(8, 1)), State.OK, ""),
         ("sev-snp-guest", host(), State.OK, "yes"),
         ("sev-snp-guest", host("old-kernel"), State.LACKS, "no sev-snp-guest"),
         ("sev-snp-guest", replace(host(), qemu=GONE), State.UNKNOWN, "not there"),
