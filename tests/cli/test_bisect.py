@@ -70,7 +70,7 @@ def test_the_commit_is_found_inside_the_component_that_carries_the_failure(bench
     folder = bench.folder / "repository"
     folder.mkdir()
     bench.environment = {"XDG_CACHE_HOME": str(bench.folder / "cache")}
-    hashes = make_repository(folder, 6, 4, rate=0.5)
+    hashes = make_repository(folder, 6, 4, rate=0.7)
     words = (
         "--list",
         "machine.memory=64M,96M,128M",
@@ -79,7 +79,7 @@ def test_the_commit_is_found_inside_the_component_that_carries_the_failure(bench
         "--bad-set",
         "machine.cpu=max",
     )
-    done = bench.command(*_words(folder, hashes[0], hashes[-1]), *words, "--confidence", "99%", limit_s=300)
+    done = bench.command(*_words(folder, hashes[0], hashes[-1]), *words, "--confidence", "99.9%", limit_s=300)
     assert done.status == 0, done
     assert f"of 3 components this alone carries the failure: IMAGE: {hashes[0][:12]}" in done.out
     assert f'Fixes: {hashes[4][:12]} ("vmpl_model: change number 4")' in done.out
