@@ -29,11 +29,12 @@ from harness.regress.journal import (
 )
 from harness.regress.plot import Narrowing, draw_file, terminal_plot
 from harness.regress.proof import answer_sentence, bits_left, check_sentence, host_kernels, how_sure, proof_lines
-from harness.regress.subset import boots_to_check
+from harness.regress.subset import boots_to_check, good_side
 from harness.results.files import write_whole
 from harness.results.store import Run, read_about
 from harness.stats.bisect import Answer, AnswerKind, next_step
 from harness.stats.bisect_choice import Costs
+from harness.stats.bisect_posterior import Tally
 
 __all__ = ["mail_lines", "print_conclusion", "print_replay", "stopped_at_limit", "write_files"]
 
@@ -182,7 +183,11 @@ def _replay_whole(run: Run, entries: Sequence[Entry], answers: Sequence[AnswerKi
     # How several searches belong together is what the journal says of them.
     concluded = concluded_of(entries)
     if concluded is None:
-        print(f"it has not come to its end; go on with: svsm-harness bisect --resume {run.folder}", file=sys.stderr)
+        resume = f"svsm-harness bisect --resume {run.folder}"
+        print(
+            f"no conclusion: it was cut short, or an older version wrote it; to go on, or add it: {resume}",
+            file=sys.stderr,
+        )
     elif concluded.answer not in answers and concluded.answer is not AnswerKind.UNDECIDED:
         raise InputError(f"the journal concludes {concluded.answer}, and none of its searches says so")
     return concluded
@@ -193,7 +198,10 @@ def _replay_check(entries: Sequence[Entry], stage: Stage) -> str | None:
     for number, entry in enumerate(entries):
         if isinstance(entry, Checked) and entry.stage == stage.stage:
             known = known_of(entries[:number], stage.stage)
-            enough = boots_to_check(known.at(0), stage.inherited[stage.question.candidates], stage.question)
+            first = ended_of(entries[:number], 0)
+            good = Tally() if first is None or first.first is None else good_side(known_of(entries, 0), first.first)
+            bad = stage.inherited[stage.question.candidates]
+            enough = boots_to_check(known.at(0), good, bad, stage.question)
             if enough is not entry.enough:
                 said = "is enough" if entry.enough else "is not enough"
                 raise InputError(

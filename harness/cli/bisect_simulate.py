@@ -113,7 +113,7 @@ def simulated_scenes(
     other = None if flake is None else _rate("--flake", flake)
     found = []
     for scene in scenes:
-        if other is not None and other + scene.bad_rate > _MOST_TOGETHER:
+        if other is not None and round(other + scene.bad_rate, 9) > _MOST_TOGETHER:
             most = exact_rate(_MOST_TOGETHER)
             raise InputError(f"--flake {flake}: with a rate of {exact_rate(scene.bad_rate)} that is more than {most}")
         found.append(
@@ -137,7 +137,7 @@ def _scene(text: str) -> Scene:
     bad_rate, good_rate = (_rate("--rates", side) for side in (bad, good))
     if bad_rate > _MOST_TOGETHER:
         raise InputError(
-            f"--rates {text}: what fails always needs no statistics; write at most {exact_rate(_MOST_TOGETHER)}"
+            f"--rates {text}: what fails nearly always needs no statistics; write at most {exact_rate(_MOST_TOGETHER)}"
         )
     if bad_rate < good_rate:
         raise InputError(f"--rates {text}: the bad side fails more often; write {good}/{bad}")

@@ -218,13 +218,17 @@ class Journal:
 
 
 def ended_of(entries: Sequence[Entry], stage: int) -> Ended | None:
-    """Return how a search ended last; None: it has not."""
-    return next((entry for entry in reversed(entries) if isinstance(entry, Ended) and entry.stage == stage), None)
+    """Return how a search ended; None: it has not, or has gone on since."""
+    own = (entry for entry in reversed(entries) if entry.stage == stage and isinstance(entry, Ended | Booted))
+    last = next(own, None)
+    return last if isinstance(last, Ended) else None
 
 
 def concluded_of(entries: Sequence[Entry]) -> Concluded | None:
-    """Return what all searches together said last; None: they have not ended."""
-    return next((entry for entry in reversed(entries) if isinstance(entry, Concluded)), None)
+    """Return what all searches together say; None: they have not ended, or have gone on since."""
+    steps = Concluded | Stage | Checked | Untestable | Booted | Ended
+    last = next((entry for entry in reversed(entries) if isinstance(entry, steps)), None)
+    return last if isinstance(last, Concluded) else None
 
 
 def known_of(entries: Sequence[Entry], stage: int) -> Known:

@@ -158,12 +158,12 @@ class Searcher:
         return entries
 
     async def boot_position(self, stage: int, span: Span, position: int, boots: int, entries: list[Entry]) -> None:
-        """Boot one position up to ``boots`` times; the first failure with the signature ends it."""
-        try:
-            place = await self._place(span, position)
-            await self._put_on_host(stage, span, position, place, entries)
-        except CannotTest as error:
-            raise InputError(f"{span.labels[position]}: cannot be tested: {error}") from error
+        """Boot one position up to ``boots`` times; the first failure with the signature ends it.
+
+        :raise CannotTest: if it cannot be made ready, or the host does not come up with it.
+        """
+        place = await self._place(span, position)
+        await self._put_on_host(stage, span, position, place, entries)
         await self._batch(stage, span, Batch(position, boots), place, entries)
 
     def _costs(self, entries: list[Entry], stage: int, span: Span, installed: int | None) -> Costs:

@@ -35,13 +35,12 @@ async def conclude(spec: Spec, searcher: Searcher, cache: Path, environment: dic
     :raise InputError: if what is searched cannot be: an end that cannot be tested, no commits, a dirty tree.
     :raise HostError: if the journal or a record cannot be written.
     """
-    entries = list(searcher.journal.entries())
-    if not any(isinstance(entry, Recorded) for entry in entries):
+    if not any(isinstance(entry, Recorded) for entry in searcher.journal.entries()):
         for one in spec.recorded:
             searcher.journal.append(one)
     conclusion = await _conclude(spec, searcher, cache, environment)
     concluded = Concluded(conclusion.kind, conclusion.probability)
-    if concluded_of(entries) != concluded:
+    if concluded_of(list(searcher.journal.entries())) != concluded:
         searcher.journal.append(concluded)
     return conclusion
 

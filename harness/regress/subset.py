@@ -7,25 +7,29 @@ Junker, "QuickXplain", AAAI 2004), so that k of n differences cost k searches of
 
 from __future__ import annotations
 
-import asyncio
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+
+import numpy as np
 
 from harness.regress.difference import Difference
 from harness.regress.journal import Checked, Untestable, known_of
 from harness.regress.search import Result, Searcher, tells_nothing
 from harness.regress.span import CannotTest, Span
-from harness.stats.bisect import AnswerKind, Question
-from harness.stats.bisect_posterior import Tally
+from harness.stats.bisect import AnswerKind, Known, Question
+from harness.stats.bisect_posterior import Prior, Tally, weigh
 
-__all__ = ["Minimum", "SpanOf", "boots_to_check", "minimise"]
+__all__ = ["Minimum", "SpanOf", "boots_to_check", "good_side", "minimise"]
 
 #: Return the span of what is needed already, which is in place everywhere, and of the differences to search.
 SpanOf = Callable[[Sequence[Difference], Sequence[Difference]], Span]
 
-# What is needed is enough once it has failed so often by itself.
-_FAILURES_THAT_SHOW = 2
+# Position 0 does not fail and 2 does: does 1, which is as likely as not.
+_WHICH_SIDE = Prior(2, np.array([0.0, 0.0, 0.5, 1.0, 1.0]))
+_SURE = 0.99
+# Times the boots that show a failure at the bad side's rate: what is still undecided then has a rate between both.
+_MOST_CHECKED = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +52,8 @@ class Minimum:
     def kind(self) -> AnswerKind:
         """Return what that is as an answer: that of the last round where nothing was found, or it ended too early."""
         last = self.rounds[-1].answer.kind
-        return AnswerKind.FOUND if self.needed and (self.whole or last is not AnswerKind.UNDECIDED) else last
+        open_ = last in (AnswerKind.UNDECIDED, AnswerKind.GROUP) and not self.whole
+        return AnswerKind.FOUND if self.needed and not open_ else last
 
     @property
     def decided(self) -> tuple[Result, ...]:
@@ -58,6 +63,10 @@ class Minimum:
     def sentence(self, of: str, does: str, do: str) -> str:
         """Say which are needed ``of`` how many: this alone ``does``, or these together ``do``, or these at least."""
         names = "; ".join(one.label for one in self.needed)
+        last = self.rounds[-1].answer
+        if not self.whole and last.kind is AnswerKind.GROUP and last.group is not None:
+            group = "; ".join(self.labels[max(1, last.group.first) : last.group.last + 1])
+            return f"{of} these {do} the failure: {names}; and one of these, which no boot can tell apart: {group}"
         if not self.whole:
             return f"{of} these at least {do} the failure: {names}; whether more is needed beside was not decided"
         return f"{of} {f'these together {do}' if len(self.needed) > 1 else f'this alone {does}'} the failure: {names}"
@@ -79,7 +88,7 @@ async def minimise(
     needed: list[Difference] = []
     rounds: list[Result] = []
     inherited = dict(ends)
-    bad_end = Tally()
+    bad_end = good = Tally()
     labels: tuple[str, ...] = ()
     turned = checked = False
     while pool:
@@ -88,7 +97,7 @@ async def minimise(
         first = not span.hosts
         asked = Question(len(pool), question.confidence, question.min_rate, question.max_boots, good_end_first=first)
         if needed:
-            enough = await _suffices(searcher, stage, span, asked, inherited)
+            enough = await _suffices(searcher, stage, span, asked, inherited, good)
             if enough is None:
                 return _unfinished(needed, rounds, labels)
             if enough:
@@ -98,6 +107,11 @@ async def minimise(
         rounds.append(result)
         labels = span.labels
         bad_end = bad_end if bad_end.told else result.known.at(len(pool))
+        if len(rounds) == 1 and result.answer.group is not None:
+            good = good_side(result.known, result.answer.group.first)
+        if needed and result.answer.kind is AnswerKind.BEFORE:
+            inherited = {0: result.known.at(0)}
+            break  # what is needed does fail by itself: no more is
         if result.answer.kind is AnswerKind.GROUP and not turned:
             pool, inherited = _turned(pool, result)
             turned = True
@@ -117,7 +131,7 @@ async def minimise(
         rest = [other for other in needed if other is not one]
         asked = Question(1, question.confidence, question.min_rate)
         span = span_of(rest, [one])
-        enough = await _suffices(searcher, number, span, asked, {1: bad_end})
+        enough = await _suffices(searcher, number, span, asked, {1: bad_end}, good)
         seen[frozenset(rest)] = _alone(searcher, number)
         if enough:
             needed = rest
@@ -146,43 +160,49 @@ def _turned(pool: Sequence[Difference], result: Result) -> tuple[Sequence[Differ
 
 
 async def _suffices(
-    searcher: Searcher, stage: int, span: Span, question: Question, inherited: Mapping[int, Tally]
+    searcher: Searcher, stage: int, span: Span, question: Question, inherited: Mapping[int, Tally], good: Tally
 ) -> bool | None:
     # None: what is needed alone cannot be tested: it does not build or boot without the rest, which says nothing of it.
     entries = searcher.read(stage, span, question, inherited)
     if 0 in known_of(entries, stage).untestable:
         return None
-    try:
-        await asyncio.to_thread(span.prepare, 0)
-    except CannotTest as error:
-        searcher.journal.append(Untestable(stage, 0, str(error)))
-        return None
+    # What was decided stays so: the search of the same stage has booted this position more often since.
+    checked = next((entry for entry in entries if isinstance(entry, Checked) and entry.stage == stage), None)
+    if checked is not None:
+        return checked.enough
     while True:
         alone = known_of(entries, stage).at(0)
         if tells_nothing(alone):
             searcher.journal.append(Untestable(stage, 0, f"{alone.other} boots were neither good nor bad"))
             return None
-        left = boots_to_check(alone, inherited[question.candidates], question)
+        left = boots_to_check(alone, good, inherited[question.candidates], question)
         if isinstance(left, bool):
-            if not any(isinstance(entry, Checked) and entry.stage == stage for entry in entries):
-                searcher.journal.append(Checked(stage, left))
+            searcher.journal.append(Checked(stage, left))
             return left
-        await searcher.boot_position(stage, span, 0, left, entries)
+        try:
+            await searcher.boot_position(stage, span, 0, left, entries)
+        except CannotTest as error:
+            searcher.journal.append(Untestable(stage, 0, str(error)))
+            return None
 
 
-def boots_to_check(alone: Tally, end: Tally, question: Question) -> bool | int:
-    """Tell whether what is in place fails by itself, by its boots and the bad end's; or how many more that takes.
+def boots_to_check(alone: Tally, good: Tally, bad: Tally, question: Question) -> bool | int:
+    """Tell whether what is in place fails by itself, as the ``bad`` side does and the ``good`` one does not.
 
-    It does not if it would have failed in these boots with 99%, at the rate of the bad end.
+    Or how many more boots to make of it until that is known with 99%, or with what ``question`` asks for if it is more.
     """
-    if alone.bad >= _FAILURES_THAT_SHOW:
-        return True
-    rate = end.bad / (end.told + 1)
+    fails = weigh(_WHICH_SIDE, {0: good, 1: alone, 2: bad}, question.grid).probability(1, 1)
+    sure = max(question.confidence, _SURE)
+    if max(fails, 1 - fails) >= sure and alone.told:
+        return fails >= sure
+    rate = bad.bad / (bad.told + 1)
     clean = min(question.clean_boots, math.ceil(math.log(0.01) / math.log1p(-max(rate, question.min_rate))))
-    # One failure alone may be a stray; it is looked at for longer.
-    wanted = clean * (4 if alone.bad else 1)
-    made = alone.good + alone.other
-    if made < wanted:
-        return wanted - made
-    # Boots that all told nothing say nothing of it: a few more, until it is known that it cannot be tested.
-    return 1 if alone.other and not alone.told else False
+    made = alone.told + alone.other
+    if made >= _MOST_CHECKED * clean and alone.told:
+        return fails >= 0.5
+    return max(1, clean - made)
+
+
+def good_side(known: Known, first: int) -> Tally:
+    """Return the boots of all positions before ``first``, where the first search found that the failure begins."""
+    return sum((tally for position, tally in known.tallies.items() if position < first), Tally())

@@ -55,7 +55,7 @@ def test_what_all_searches_say_together_is_the_status(tmp_path: Path, capsys: py
         journal.append(Ended(stage, AnswerKind.FOUND, 2, 2, 0.97))
         # One that ended is not the whole.
         found, _, err = replayed()
-        assert (found, "it has not come to its end; go on with" in err) == (ExitStatus.INCONCLUSIVE, True)
+        assert (found, "no conclusion: it was cut short" in err) == (ExitStatus.INCONCLUSIVE, True)
     journal.append(Concluded(AnswerKind.UNDECIDED, 0.5))
     assert replayed()[0] is ExitStatus.INCONCLUSIVE
     journal.append(Concluded(AnswerKind.FOUND, 0.951))
@@ -69,7 +69,7 @@ def test_what_all_searches_say_together_is_the_status(tmp_path: Path, capsys: py
 
 @pytest.mark.parametrize("limit", [None, 4, 100])
 def test_where_it_stopped_undecided_need_not_be_where_it_was_to_stop_at_first(
-    tmp_path: Path, limit: int | None
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], limit: int | None
 ) -> None:
     run = create_run(tmp_path, {})
     journal = Journal(run.folder / "journal.jsonl")
@@ -83,6 +83,11 @@ def test_where_it_stopped_undecided_need_not_be_where_it_was_to_stop_at_first(
     for _ in range(60):
         journal.append(Booted(0, 2, "bad", "hang", None, 1.0))
         journal.append(Booted(0, 1, "good", None, None, 1.0))
+    # It went on, and was cut short before it said so; then it says what its boots do not.
+    assert print_replay(run, None, "text", status) is ExitStatus.INCONCLUSIVE
+    said = capsys.readouterr().err
+    assert "search 1 has not ended" in said and "no conclusion" in said
+    journal.append(Ended(0, AnswerKind.UNDECIDED, None, None, 0.6))
     with pytest.raises(InputError, match="says undecided, its boots say found"):
         print_replay(run, None, "text", status)
 
@@ -99,7 +104,7 @@ def test_what_is_enough_is_derived_from_the_boots_too(
     run = _run(tmp_path, 1)
     journal = Journal(run.folder / "journal.jsonl")
     journal.append(Stage(1, "differences of settings", ("with a", "b"), Question(1), {1: Tally(4, 4)}))
-    for _ in range(9):
+    for _ in range(20):
         journal.append(Booted(1, 0, counts, "hang", None, 1.0))
     journal.append(Checked(1, enough))
     print_replay(run, None, "text", STATUS)

@@ -12,8 +12,8 @@ from harness.regress.search import Searcher
 __all__ = ["searcher"]
 
 
-def searcher(folder: Path, rate: Callable[[Mapping[str, str]], float], parallel: int = 1) -> Searcher:
-    draws = random.Random(4)
+def searcher(folder: Path, rate: Callable[[Mapping[str, str]], float], parallel: int = 1, seed: int = 4) -> Searcher:
+    draws = random.Random(seed)
 
     async def boot(values: Mapping[str, str], number: int) -> tuple[str, str | None, str | None, float]:
         wanted = rate(values)

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from harness.errors import InputError
 from harness.regress.difference import Difference, differences
+from harness.regress.journal import Untestable
 from harness.regress.span import CannotTest, Place, Span, setting_span
-from harness.regress.subset import boots_to_check, minimise
-from harness.stats.bisect import AnswerKind, Question
+from harness.regress.subset import boots_to_check, good_side, minimise
+from harness.stats.bisect import AnswerKind, Known, Question
 from harness.stats.bisect_posterior import Tally
 
 from .simulated import searcher
@@ -30,6 +32,62 @@ def test_the_smallest_set_is_found(tmp_path: Path, culprits: Set[str]) -> None:
     minimum = asyncio.run(minimise(searcher(tmp_path, rate), partial(setting_span, GOOD), pool, question, {}))
     assert minimum.whole
     assert {one.key for one in minimum.needed} == culprits
+
+
+def test_a_good_side_that_fails_now_and_then_does_not_make_one_of_two_enough(tmp_path: Path) -> None:
+    def rate(values: Mapping[str, str]) -> float:
+        return 0.6 if values["flag2"] == values["flag7"] == "on" else 0.04
+
+    pool, right = differences(GOOD, BAD), 0
+    for seed in range(12):
+        engine = searcher(tmp_path / str(seed), rate, seed=seed)
+        engine.journal.path.parent.mkdir()
+        question = Question(len(pool), confidence=0.99)
+        minimum = asyncio.run(minimise(engine, partial(setting_span, GOOD), pool, question, {}))
+        right += {one.key for one in minimum.needed} == {"flag2", "flag7"}
+        # What has ended stays as it is: nothing is booted and nothing decided anew.
+        lines = engine.journal.path.read_bytes()
+        after = searcher(engine.journal.path.parent, lambda _: pytest.fail("booted again"))
+        again = asyncio.run(minimise(after, partial(setting_span, GOOD), pool, question, {}))
+        assert again.needed == minimum.needed
+        assert engine.journal.path.read_bytes() == lines
+    # Two strays were once enough: then half of them are wrong.
+    assert right >= 10
+
+
+def test_what_the_host_does_not_take_alone_leaves_the_rest_open(tmp_path: Path) -> None:
+    def settle(values: Mapping[str, str]) -> Mapping[str, str]:
+        if values["flag7"] == "on" and values["flag2"] == "off":
+            raise InputError("no such modules")
+        return values
+
+    engine = searcher(tmp_path, lambda values: 0.5 if values["flag7"] == "on" else 0.0)
+    engine.settle = settle
+    pool = differences(GOOD, BAD)
+    minimum = asyncio.run(minimise(engine, partial(setting_span, GOOD), pool, Question(9, confidence=0.99), {}))
+    assert (minimum.whole, minimum.kind) == (False, AnswerKind.FOUND)
+    assert minimum.sentence("of 9", "makes", "make").startswith(
+        "of 9 these at least make the failure: flag7: off → on;"
+    )
+    refused = [entry for entry in engine.journal.entries() if isinstance(entry, Untestable) and entry.position == 0]
+    assert [entry.why for entry in refused] == ["no such modules"]
+
+
+def test_a_group_in_a_later_round_is_named_and_is_the_answer(tmp_path: Path) -> None:
+    def rate(values: Mapping[str, str]) -> float:
+        on = {name for name, value in values.items() if value == "on"}
+        if ("flag1" in on) != ("flag2" in on):
+            return -1.0  # one does not start without the other
+        return 0.6 if {"flag1", "flag2", "flag7"} <= on else 0.0
+
+    pool = differences(GOOD, BAD)
+    minimum = asyncio.run(minimise(searcher(tmp_path, rate), partial(setting_span, GOOD), pool, Question(9, 0.99), {}))
+    assert (minimum.whole, minimum.kind) == (False, AnswerKind.GROUP)
+    said = minimum.sentence("of 9", "makes", "make")
+    assert said.startswith(
+        "of 9 these make the failure: flag7: off → on; and one of these, which no boot can tell apart: "
+    )
+    assert "flag1: off → on" in said and "flag2: off → on" in said
 
 
 def test_no_difference_is_no_set(tmp_path: Path) -> None:
@@ -62,19 +120,33 @@ def test_what_is_needed_alone_and_cannot_be_tested_leaves_the_rest_undecided(tmp
 
 
 @pytest.mark.parametrize(
-    ("alone", "end", "left"),
+    ("alone", "good", "bad", "left"),
     [
-        (Tally(2, 9), Tally(4, 4), True),
-        (Tally(), Tally(4, 4), 8),  # 44% would show itself in 8 boots with 99%
-        (Tally(0, 8), Tally(4, 4), False),
-        (Tally(0, 5, 3), Tally(4, 4), False),
-        (Tally(0, 0, 8), Tally(4, 4), 1),
-        (Tally(0, 0, 3), Tally(9, 0), 1),
-        (Tally(1, 8), Tally(4, 4), 24),
-        (Tally(1, 32), Tally(4, 4), False),
-        (Tally(), Tally(1, 9), 49),
+        (Tally(8, 8), Tally(0, 20), Tally(4, 4), True),
+        (Tally(), Tally(0, 9), Tally(4, 4), 8),  # 44% would show itself in 8 boots with 99%
+        (Tally(0, 20), Tally(0, 9), Tally(4, 4), False),
+        (Tally(0, 20, 3), Tally(0, 9), Tally(4, 4), False),
+        (Tally(0, 0, 3), Tally(0, 9), Tally(9, 0), 1),  # boots that told nothing say nothing of it
+        (Tally(0, 0, 9), Tally(0, 9), Tally(9, 0), 1),
+        (Tally(), Tally(0, 9), Tally(1, 9), 49),
+        (Tally(2, 60), Tally(2, 100), Tally(30, 70), False),  # two strays, as the good side has them
+        (Tally(20, 60), Tally(2, 100), Tally(30, 70), True),
     ],
 )
-def test_how_many_boots_show_that_something_is_not_enough(alone: Tally, end: Tally, left: bool | int) -> None:
-    found = boots_to_check(alone, end, Question(1))
+def test_how_many_boots_show_whether_something_is_enough(
+    alone: Tally, good: Tally, bad: Tally, left: bool | int
+) -> None:
+    found = boots_to_check(alone, good, bad, Question(1))
     assert (found, type(found)) == (left, type(left))
+
+
+def test_one_failure_more_or_less_is_asked_about_again() -> None:
+    for alone in (Tally(1, 8), Tally(2, 60)):
+        left = boots_to_check(alone, Tally(1, 30), Tally(4, 16), Question(1))
+        assert left is not True and left is not False and left >= 1
+
+
+def test_the_good_side_are_the_positions_before_the_first_that_is_needed() -> None:
+    known = Known({0: Tally(0, 5), 2: Tally(1, 7, 2), 3: Tally(4, 1), 9: Tally(3, 0)})
+    assert good_side(known, 3) == Tally(1, 12, 2)
+    assert good_side(known, 0) == Tally()
