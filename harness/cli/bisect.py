@@ -129,7 +129,8 @@ def bisect(
             "--boots",
             min=1,
             metavar="N",
-            help="Stop each search undecided after so many of its own; with --resume, N in all.",
+            help="Stop each search undecided after so many of its own (checks that something is enough have no "
+            "limit); with --resume, N in all.",
             show_default=False,
         ),
     ] = None,
