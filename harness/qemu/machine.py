@@ -6,6 +6,7 @@ import asyncio
 import errno
 import os
 import re
+import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, suppress
@@ -15,7 +16,7 @@ from pathlib import Path
 
 from harness.clock import Deadline, monotonic_s
 from harness.errors import HarnessBug, HostError, LaunchError
-from harness.host.protocol import Host
+from harness.host.protocol import Host, HostLost
 from harness.qemu.command import QemuCommand, Stream, Wiring
 from harness.qemu.console import Console
 from harness.qemu.monitor import Monitor, MonitorLost, QemuHungUp, QmpRefused, connect_monitor
@@ -155,7 +156,7 @@ async def launch(
     machine; its folder there is gone afterwards. QEMU is gone when the body ends.
 
     :raise LaunchError: if QEMU ends before it greets; carries its standard error and a line for a shell.
-    :raise HostLost: if the other machine is lost meanwhile.
+    :raise HostLost: if the other machine is lost meanwhile, or somebody there kills QEMU before it greets.
     """
     async with AsyncExitStack() as stack:
         ours: dict[Stream, socket.socket] = {}
@@ -199,6 +200,10 @@ async def launch(
             monitor = await stack.enter_async_context(connect_monitor(channel, now_s, journal.write, deadline))
         except HostError as error:
             status = await process.end(Deadline.after(1.0))
+            if there is not None and status == -signal.SIGKILL and not isinstance(error.__cause__, TimeoutError):
+                # It hung up, and nobody here has killed it: QEMU goes before the connection where a machine goes down.
+                cause = "QEMU was killed there: the machine goes down, or is out of memory"
+                raise HostLost(there.host.name, "starting QEMU", cause) from error
             raise LaunchError(by_hand.argv, describe_status(status), _tail(folder / "qemu.stderr")) from error
         consoles = {}
         for stream, end in ours.items():

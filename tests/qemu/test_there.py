@@ -13,6 +13,7 @@ import pytest
 from harness.clock import Deadline
 from harness.errors import LaunchError
 from harness.host.local import LocalHost
+from harness.host.protocol import HostLost
 from harness.qemu.command import QemuCommand, Stream, Wiring
 from harness.qemu.machine import There, VirtualMachine, launch
 from harness.qemu.there import wiring_there
@@ -88,6 +89,21 @@ def test_what_does_not_start_is_told_with_its_own_words(
         asyncio.run(scenario())
     assert raised.value.status == status
     assert said in raised.value.stderr
+    assert not (tmp_path / "there").exists()
+
+
+def test_one_that_is_killed_there_before_it_greets_is_lost_with_its_machine(tmp_path: Path) -> None:
+    # As a machine does that goes down: its processes go first, and the connection after them.
+    binary = tmp_path / "killed"
+    binary.write_text("#!/bin/sh\nkill -KILL $$\n")
+    binary.chmod(0o755)
+
+    async def scenario() -> None:
+        async with started(tmp_path, binary=str(binary)):
+            raise AssertionError("it is up")
+
+    with pytest.raises(HostLost, match="host local was lost while starting QEMU: QEMU was killed there"):
+        asyncio.run(scenario())
     assert not (tmp_path / "there").exists()
 
 
