@@ -21,7 +21,7 @@ def test_the_terminal_shows_first_and_last_and_no_more_than_fits() -> None:
 
 def test_a_file_is_drawn(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
-    search = Narrowing("a to b", ROWS, 62)
+    search = Narrowing('a "$@" to b "$@"', ROWS, 62)  # commit subjects and options hold such text: it is no formula
     for searches in ([], [search], [search, search, search]):
         draw_file(tmp_path / f"{len(searches)}.svg", searches)
     drawn = [(tmp_path / f"{count}.svg").read_text() for count in (0, 1, 3)]
