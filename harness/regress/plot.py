@@ -57,7 +57,8 @@ def draw_file(path: Path, searches: Sequence[Narrowing]) -> None:
         where.set_ylim(-0.5, search.candidates + 1.5)
         where.set_ylabel("candidate")
         if columns > 1:
-            where.set_title(search.title, fontsize="small", wrap=True, parse_math=False)
+            # A title is no formula; parse_math=False does not reach matplotlib's wrapping.
+            where.set_title(search.title.replace("$", r"\$"), fontsize="small", wrap=True)
         bits.step(boots, [row[1] for row in search.rows], where="post")
         bits.set_ylabel("bits left")
         bits.set_xlabel("boots")
